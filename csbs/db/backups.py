@@ -130,6 +130,34 @@ def move(
     sources = states.backup_sources(status)
     if wanted is not None:
         sources &= frozenset(wanted)
+    with db.writer():
+        if not _guarded(db, backup_id, sources, status=status, **changes):
+            raise _busy(db, backup_id, sources)
+
+
+def touch(
+    db: Database,
+    backup_id: str,
+    wanted: model.BackupStatus,
+    **changes: Any,
+) -> None:
+    """Set columns of a backup that is in a status, and keep it there.
+
+    The row stays locked until the transaction ends.
+
+    :raises BackupBusy: when it is in another status
+    """
+    with db.writer():
+        if not _guarded(db, backup_id, {wanted}, **changes):
+            raise _busy(db, backup_id, {wanted})
+
+
+def _guarded(
+    db: Database,
+    backup_id: str,
+    sources: Collection[model.BackupStatus],
+    **changes: Any,
+) -> bool:
     if 'fault' in changes:
         changes.update(fault_columns(changes.pop('fault')))
     with db.writer() as session:
@@ -139,17 +167,21 @@ def move(
                 models.Backup.id == backup_id,
                 models.Backup.status.in_(sources),
             )
-            .values(status=status, updated_at=paging.utcnow(), **changes)
-            .execution_options(synchronize_session='fetch')
+            .values(updated_at=paging.utcnow(), **changes)
+            .execution_options(synchronize_session=False)
         )
-        if result.rowcount == 1:  # type: ignore[attr-defined]
-            return
-        backup = get(db, backup_id)
-        raise exception.BackupBusy(
-            id=backup_id,
-            status=backup.status,
-            wanted=' or '.join(sorted(sources)),
-        )
+        session.expire_all()
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _busy(
+    db: Database, backup_id: str, wanted: Collection[model.BackupStatus]
+) -> exception.BackupBusy:
+    return exception.BackupBusy(
+        id=backup_id,
+        status=get(db, backup_id).status,
+        wanted=' or '.join(sorted(wanted)),
+    )
 
 
 def delete(db: Database, backup_id: str) -> None:
