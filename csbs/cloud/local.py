@@ -365,7 +365,7 @@ class LocalCloud:
             still = still and _marks(now) == before
         if not still:
             LOG.warning(
-                'The disks of server %s changed while they were copied',
+                'The disks of server %s were perhaps written while copied',
                 now.server.id,
             )
             consistency = model.Consistency.NONE
