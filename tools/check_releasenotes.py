@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Check the names of the release notes: ``short-slug-<16 hex digits>.yaml``.
 
 reno tells notes apart by those digits and takes any other name without a

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Check the style of every shell script of the repository with bashate.
 
 Scripts are found by their first line, or by their place for the parts that

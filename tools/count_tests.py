@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Count what really ran, from the streams that stestr keeps.
 
 ``tools/run_tests`` prints the answer as its last line. Only the standard
