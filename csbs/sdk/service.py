@@ -33,6 +33,17 @@ class ServerBackupService(service_description.ServiceDescription[Any]):
     supported_versions = {'1': _proxy.Proxy}
     aliases = ['csbs']
 
+    def _make_proxy(self, instance: Any) -> Any:
+        proxy = super()._make_proxy(instance)
+        if not isinstance(proxy, _proxy.Proxy) or proxy.endpoint_override:
+            return proxy
+        # With a bare token and endpoint keystoneauth finds the versions, but
+        # sends requests to the endpoint as it was given all the same.
+        data = proxy.get_endpoint_data()
+        if data and data.service_url:
+            proxy.endpoint_override = data.service_url
+        return proxy
+
     def proxy(self, connection: Any) -> _proxy.Proxy:
         """Return the connection's proxy of this service.
 

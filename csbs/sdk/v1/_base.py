@@ -19,6 +19,7 @@ each resource's own fields are in the module named after it.
 from collections.abc import Generator
 from collections.abc import Iterable
 from collections.abc import Mapping
+import itertools
 import re
 from typing import Any
 from typing import Self
@@ -80,7 +81,9 @@ class Resource(resource.Resource):
                 params[name] = 'true' if value else 'false'
         if max_items:
             params['limit'] = params.get('limit') or min(max_items, MAX_PAGE)
-        return super().list(session, *args, max_items=max_items, **params)
+        found = super().list(session, *args, **params)
+        # openstacksdk's own max_items asks for one page too many
+        yield from itertools.islice(found, max_items)
 
     @classmethod
     def _get_next_link(
