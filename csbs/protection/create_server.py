@@ -62,7 +62,13 @@ def work(run: Run) -> dict[str, Any]:
     entry, server = rt.cloud.create_server(
         run.context,
         cloud_base.ServerSpec(
-            name=choices['name'], facts=backup.server_facts, choices=choices
+            name=choices['name'],
+            facts={
+                key: value
+                for key, value in backup.server_facts.items()
+                if key != 'volumes'
+            },
+            choices=choices,
         ),
         made,
         run.ledger,
