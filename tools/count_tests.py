@@ -11,18 +11,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Count what really ran, from the streams that stestr keeps.
+"""Count what really ran, from the record that stestr keeps of a run.
 
-``tools/run_tests`` prints the answer as its last line. Only the standard
-library and python-subunit are used; it runs in the environment of the tests.
+``tools/run_tests`` prints the answer as its last line. It runs in the
+environment of the tests, with what runs them: stestr, subunit, testtools.
 
-Usage: ``count_tests.py REPOSITORY``, a folder of stestr. Prints the numbers
-of tests passed, failed and skipped; nothing, and exits 1, when there is no
-stream in it or no test in the stream.
+Usage: ``count_tests.py FOLDER``, where FOLDER holds ``.stestr``. Prints the
+numbers of tests passed, failed and skipped; nothing, and exits 1, when there
+is no record or no test in it.
 """
 
 import collections
+import io
 import pathlib
+import subprocess
 import sys
 
 import subunit
@@ -33,13 +35,19 @@ FAILED = ('fail', 'uxsuccess')
 SKIPPED = ('skip',)
 
 
-def newest(repository: pathlib.Path) -> pathlib.Path | None:
-    """Return the stream of the last run; the runs are files 0, 1, 2 ..."""
-    runs = (path for path in repository.glob('*') if path.name.isdigit())
-    return max(runs, key=lambda path: int(path.name), default=None)
+def record(folder: pathlib.Path) -> bytes | None:
+    """Return the last run as a subunit stream of version 2."""
+    if not (folder / '.stestr').is_dir():
+        return None
+    command = [sys.executable, '-m', 'stestr', '--repo-url', str(folder)]
+    # It exits 1 for a run with failures, and also when there was no run.
+    answer = subprocess.run(
+        [*command, 'last', '--subunit'], stdout=subprocess.PIPE, check=False
+    )
+    return answer.stdout or None
 
 
-def count(stream: pathlib.Path) -> tuple[int, int, int]:
+def count(stream: bytes) -> tuple[int, int, int]:
     """Return how many tests passed, failed and were skipped.
 
     A test that began and never ended (its process died) has failed.
@@ -51,10 +59,9 @@ def count(stream: pathlib.Path) -> tuple[int, int, int]:
 
     result = testtools.StreamToDict(note)
     result.startTestRun()
-    with open(stream, 'rb') as source:
-        subunit.ByteStreamToStreamResult(source, non_subunit_name='out').run(
-            result
-        )
+    subunit.ByteStreamToStreamResult(
+        io.BytesIO(stream), non_subunit_name='out'
+    ).run(result)
     result.stopTestRun()
     passed = sum(states[state] for state in PASSED)
     skipped = sum(states[state] for state in SKIPPED)
@@ -64,7 +71,7 @@ def count(stream: pathlib.Path) -> tuple[int, int, int]:
 
 def main(arguments: list[str]) -> int:
     """Print ``passed failed skipped`` of the last run."""
-    stream = newest(pathlib.Path(arguments[0]))
+    stream = record(pathlib.Path(arguments[0]))
     if stream is None:
         return 1
     counts = count(stream)
