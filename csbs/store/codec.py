@@ -145,9 +145,7 @@ def open_blob(
     return plain
 
 
-def seal(
-    cipher: aead.AESGCM, vault: bytes, name: str, document: Any
-) -> bytes:
+def seal(cipher: aead.AESGCM, vault: bytes, name: str, document: Any) -> bytes:
     """Turn a JSON-able document into the bytes of an object.
 
     The object is bound to its vault and its name.

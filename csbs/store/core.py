@@ -137,7 +137,7 @@ def read_header(
 def _parse_header(data: bytes) -> dict[str, Any]:
     """Return the header without its checksum, which was right."""
     try:
-        document = json.loads(data)
+        document: dict[str, Any] = json.loads(data)
         checksum = document.pop('checksum')
         version = document['format']
         body = codec.canonical(document)
@@ -162,9 +162,10 @@ def _parse_header(data: bytes) -> dict[str, Any]:
         'algorithms': dict,
         'key_check': str,
     }
-    if version != FORMAT or {
-        key: type(value) for key, value in document.items()
-    } != kinds:
+    if (
+        version != FORMAT
+        or {key: type(value) for key, value in document.items()} != kinds
+    ):
         raise errors.Damaged(names.HEADER, 'its fields are not those of one')
     if not store_options.valid_chunk_size(document['chunk_size']):
         raise errors.Damaged(names.HEADER, 'its chunk size is not allowed')

@@ -22,6 +22,7 @@ import uuid
 
 from csbs.store import codec
 from csbs.store import core as store_core
+from csbs.store import errors
 from csbs.store import names
 from csbs.store import pack as store_pack
 from csbs.store.objects import base
@@ -46,6 +47,8 @@ class PackSink:
         self._busy = 0
         self._stopped = False
         self._failure: BaseException | None = None
+        #: references of the packs that are stored
+        self.stored: set[bytes] = set()
 
     def add(
         self,
@@ -157,6 +160,7 @@ class PackSink:
                 self._fail(error)
             with self._changed:
                 self._busy -= 1
+                self.stored.add(buffer.reference)
                 self._free.append(buffer)
                 self._changed.notify_all()
 
@@ -168,3 +172,5 @@ class PackSink:
     def _raise(self) -> None:
         if self._failure:
             raise self._failure
+        if self._stopped:
+            raise errors.StoreUnwritable('the writer was stopped')
