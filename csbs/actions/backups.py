@@ -78,7 +78,7 @@ def create(
             consistency=None,
             policy_id=None,
             parent_id=parent.id if parent else None,
-            server_facts=dict(server.facts),
+            server_facts=describe(server),
             size=size,
             changed_bytes=0,
             transferred_bytes=0,
@@ -108,6 +108,16 @@ def create(
     backup = rt.db.run(work)
     rt.doorbell.wake()
     return backup
+
+
+def describe(server: model.Server) -> dict[str, Any]:
+    """Return all that is known of a server, as it is kept with a backup."""
+    return {
+        **server.facts,
+        'volumes': {
+            volume.id: dict(volume.facts) for volume in server.volumes
+        },
+    }
 
 
 def make_items(
@@ -189,6 +199,7 @@ def delete(
             task_id=task_id,
             project_id=backup.project_id,
             backup_id=backup_id,
+            server_id=backup.server_id,
             vault_id=backup.vault_id,
             cancellable=False,
         )

@@ -29,6 +29,7 @@ Only names in the ledger are ever removed, and all of them are UUIDs that were
 chosen here and written into the ledger before anything had them.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -119,11 +120,17 @@ class LocalCloud:
         return server
 
     def snapshot(
-        self, server: model.Server, ledger: base.Ledger, *, allow_pause: bool
+        self,
+        server: model.Server,
+        ledger: base.Ledger,
+        *,
+        allow_pause: bool,
+        fallback: Callable[[], None],
     ) -> base.SnapshotSet:
         """Copy or clone all disks of the server while writers are held off.
 
         :param allow_pause: not looked at: there is nothing to pause
+        :param fallback: called when the writers would not be held off
         :raises CloudError: when it cannot be done; nothing is left then
         :raises ServerNotFound: when the server is gone
         """
@@ -134,7 +141,7 @@ class LocalCloud:
         )
         try:
             with _translated(f'No snapshot of {server.name} can be taken'):
-                return self._freeze(folder, server.volumes, name)
+                return self._freeze(folder, server.volumes, name, fallback)
         except exception.CsbsError:
             ledger.discard(entry)
             raise
@@ -347,6 +354,7 @@ class LocalCloud:
         folder: local_folder.Folder,
         volumes: Sequence[model.Volume],
         name: str,
+        fallback: Callable[[], None],
     ) -> base.SnapshotSet:
         (self._snapshots / name).mkdir()
         with contextlib.ExitStack() as stack:
@@ -354,6 +362,8 @@ class LocalCloud:
                 still = stack.enter_context(
                     local_folder.quiet(folder.path, self._freeze_timeout)
                 )
+            if not still:
+                fallback()
             now = local_folder.inspect(folder.path)
             taken_at = datetime.datetime.now(datetime.UTC)
             before = _marks(now)

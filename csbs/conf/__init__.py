@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
+from oslo_messaging import opts as messaging_opts
 from oslo_middleware import cors
 from oslo_policy import opts as policy_opts
 
@@ -59,6 +60,9 @@ def new() -> cfg.ConfigOpts:
     db_options.set_defaults(conf)
     policy_opts.set_defaults(conf)
     conf.register_opts(cors.CORS_OPTS, 'cors')
+    for group, options in messaging_opts.list_opts():
+        if group is None:
+            conf.register_opts(options)
     return conf
 
 

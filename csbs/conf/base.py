@@ -37,6 +37,6 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(OPTS)
 
 
-def list_opts() -> dict[str | None, list[cfg.Opt]]:
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
     """Return the options by section."""
-    return {None: OPTS}
+    return [(None, OPTS)]

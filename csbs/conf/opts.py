@@ -22,5 +22,5 @@ def list_opts() -> list[tuple[cfg.OptGroup | str | None, list[cfg.Opt]]]:
     return [
         (group, list(options))
         for module in conf.MODULES
-        for group, options in module.list_opts().items()
+        for group, options in module.list_opts()
     ]

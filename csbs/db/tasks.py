@@ -252,6 +252,21 @@ def put_back(
     )
 
 
+def hand_back(db: Database, task_id: str, owner: str) -> bool:
+    """Queue a task again that its own, living worker can't go on with."""
+    return db.run(
+        lambda: _update(
+            db,
+            task_id,
+            models.Task.owner == owner,
+            models.Task.status == model.TaskStatus.RUNNING,
+            status=model.TaskStatus.QUEUED,
+            owner=None,
+            attempts=models.Task.attempts - 1,
+        )
+    )
+
+
 def dead(db: Database, older_than: datetime.datetime) -> list[model.Task]:
     """Return the running tasks not heard of since ``older_than``."""
     with db.reader() as session:
@@ -262,21 +277,6 @@ def dead(db: Database, older_than: datetime.datetime) -> list[model.Task]:
             )
         )
         return [convert.task(row) for row in rows]
-
-
-def set_result(
-    db: Database, task_id: str, owner: str, result: Mapping[str, Any]
-) -> None:
-    """Keep what a task has found out so far, for whoever goes on with it.
-
-    :raises TaskLost: when the task is no longer this worker's
-    """
-    if not db.run(
-        lambda: _update(
-            db, task_id, models.Task.owner == owner, result=dict(result)
-        )
-    ):
-        raise exception.TaskLost()
 
 
 def lock_server(db: Database, server_id: str, task_id: str) -> None:

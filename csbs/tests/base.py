@@ -11,8 +11,6 @@
 # under the License.
 
 
-"""The base of all tests."""
-
 from oslotest import base
 
 

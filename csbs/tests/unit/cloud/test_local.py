@@ -89,8 +89,17 @@ class ListTest(fakes.LocalCloudTestCase):
 
 
 class SnapshotTest(fakes.LocalCloudTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.fallbacks: list[str] = []
+
     def snapshot(self, server: model.Server) -> base.SnapshotSet:
-        return self.cloud.snapshot(server, self.ledger, allow_pause=True)
+        return self.cloud.snapshot(
+            server,
+            self.ledger,
+            allow_pause=True,
+            fallback=lambda: self.fallbacks.append(server.id),
+        )
 
     def read(self, snapshot: base.Snapshot) -> bytes:
         with self.cloud.open_snapshot(snapshot, self.ledger) as reader:
@@ -137,6 +146,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
         with local.writing(path):
             taken = self.snapshot(self.get())
         self.assertIs(model.Consistency.NONE, taken.consistency)
+        self.assertEqual(1, len(self.fallbacks))
         for snapshot in taken.snapshots.values():
             self.assertEqual(MIB, len(self.read(snapshot)))
 

@@ -89,7 +89,7 @@ class CrashTest(fakes.LocalCloudTestCase):
         server = self.get()
         self.crash_everywhere(
             lambda: self.cloud.snapshot(
-                server, self.ledger, allow_pause=False
+                server, self.ledger, allow_pause=False, fallback=lambda: None
             ),
             self.files,
             at_least=10,
@@ -141,7 +141,7 @@ class CrashTest(fakes.LocalCloudTestCase):
         (path / 'server.json').write_text('{}')
         server = self.get()
         for step in range(1, _MOST):
-            self.cloud.snapshot(server, self.ledger, allow_pause=False)
+            self.cloud.snapshot(server, self.ledger, allow_pause=False, fallback=lambda: None)
             self.cloud.hold(server, self.ledger)
             died = self.died(step, self.ledger.discard_all)
             self.ledger.discard_all()
