@@ -136,11 +136,14 @@ def _remove(path: pathlib.Path, made: bool) -> None:
 
 
 def _roomy() -> str:
-    places = [os.environ.get('TMPDIR'), '/var/tmp', '/tmp', str(_CLONE)]
+    # /var/tmp before /tmp, which is often kept in memory
+    var_tmp = os.path.join(os.sep, 'var', 'tmp')
+    chosen = os.environ.get('TMPDIR') or var_tmp
+    places = [chosen, var_tmp, tempfile.gettempdir(), str(_CLONE)]
     usable = [
         place
-        for place in places
-        if place and os.path.isdir(place) and os.access(place, os.W_OK)
+        for place in dict.fromkeys(places)
+        if os.path.isdir(place) and os.access(place, os.W_OK)
     ]
     for place in usable:
         if shutil.disk_usage(place).free >= story.ROOM:

@@ -18,17 +18,17 @@ shown is what the API does.
 """
 
 from collections.abc import Callable
+import http.client
 import json
 import time
 from typing import Any
-import urllib.error
-import urllib.request
 
 import screen
 
 #: seconds in which a task must have got on somehow
 _PATIENCE = 300
 _POLL = 0.2
+_REQUEST_SECONDS = 60
 
 Json = dict[str, Any]
 
@@ -42,14 +42,11 @@ class ApiError(screen.Problem):
 
 
 class Api:
-    """A csbs service at a URL."""
+    """A csbs service on this machine."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        # what is on this machine is not behind a proxy
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({})
-        )
+    def __init__(self, port: int) -> None:
+        self.url = f'http://127.0.0.1:{port}'
+        self._port = port
 
     def call(self, method: str, path: str, body: Json | None = None) -> Json:
         """Send a request and return the answer's JSON.
@@ -57,30 +54,43 @@ class Api:
         :raises ApiError: when the service refuses it
         :raises OSError: when there is no service
         """
-        request = urllib.request.Request(
-            self.url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            method=method,
-            headers={
-                'Accept': 'application/json',
-                'Content-Type': 'application/json',
-                'OpenStack-API-Version': 'server-backup 1.0',
-            },
+        status, content = self._send(
+            method, path, None if body is None else json.dumps(body).encode()
         )
-        try:
-            with self._opener.open(request, timeout=60) as answer:
-                content = answer.read()
-        except urllib.error.HTTPError as error:
-            raise ApiError(error.code, _sentence(error.read())) from error
+        if status >= 400:
+            raise ApiError(status, _sentence(content))
         return dict(json.loads(content)) if content else {}
 
     def healthy(self) -> bool:
         """Return whether the service is ready for requests."""
         try:
-            with self._opener.open(self.url + '/healthcheck', timeout=5):
-                return True
+            return self._send('GET', '/healthcheck', None)[0] == 200
         except OSError:
             return False
+
+    def _send(
+        self, method: str, path: str, body: bytes | None
+    ) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(
+            '127.0.0.1', self._port, timeout=_REQUEST_SECONDS
+        )
+        try:
+            connection.request(
+                method,
+                path,
+                body,
+                {
+                    'Accept': 'application/json',
+                    'Content-Type': 'application/json',
+                    'OpenStack-API-Version': 'server-backup 1.0',
+                },
+            )
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(f'No HTTP from {self.url}: {error}') from error
+        finally:
+            connection.close()
 
     def wait(self, task_id: str, show: Callable[[Json], None]) -> Json:
         """Wait until a task is done and return it.

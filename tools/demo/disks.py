@@ -26,7 +26,6 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import shutil
 import stat
 import subprocess
@@ -41,6 +40,8 @@ MIB = 1 << 20
 CHUNK = 256 << 10
 _ZEROS = bytes(CHUNK)
 _ZERO_DIGEST = hashlib.sha256(_ZEROS).digest()
+#: small ones make a disk slow to fill, and no better to look at
+_SMALLEST_FILE = 8 << 10
 _LARGEST_FILE = 16 * MIB
 
 #: where real files of all kinds are found on about any machine
@@ -162,7 +163,7 @@ class Files:
         if (
             mark in self._seen
             or not stat.S_ISREG(found.st_mode)
-            or not 0 < found.st_size <= _LARGEST_FILE
+            or not _SMALLEST_FILE <= found.st_size <= _LARGEST_FILE
             or any(character in path.name for character in ' "\'')
         ):
             return False
@@ -189,7 +190,9 @@ def make_server(
         folder=folder,
         disks=tuple(
             Disk(folder / f'{disk}.raw', f'/dev/vd{letter}', size, data)
-            for letter, (disk, size, data) in zip('abcdef', disks)
+            for letter, (disk, size, data) in zip(
+                'abcdef', disks, strict=False
+            )
         ),
     )
     for disk in server.disks:
@@ -348,13 +351,13 @@ def _fill(disk: Disk, stage: pathlib.Path) -> None:
     if mke2fs is not None:
         _run(
             mke2fs,
-            *('-q', '-F', '-t', 'ext4', '-L', disk.path.stem, '-d'),
-            *(str(stage), str(disk.path)),
+            *('-q', '-F', '-t', 'ext4', '-b', '4096', '-L', disk.path.stem),
+            *('-d', str(stage), str(disk.path)),
         )
         return
     with (
-        open(disk.path, 'r+b') as image,
-        tarfile.open(fileobj=image, mode='w') as tape,
+        open(disk.path, 'r+b') as file,
+        tarfile.open(fileobj=file, mode='w') as tape,
     ):
         tape.add(stage, arcname='.')
 
@@ -366,13 +369,13 @@ def _some(debugfs: str, disk: Disk) -> list[str]:
 
 
 def _overwrite(disk: Disk, amount: int) -> None:
-    dice = random.Random(disk.path.name)
+    count = amount // CHUNK
     with open(disk.path, 'r+b', buffering=0) as image:
         fd = image.fileno()
         start, length = max(extents(fd), key=lambda span: span[1])
-        for _ in range(amount // CHUNK):
-            offset = start + dice.randrange(max(1, length - CHUNK))
-            os.pwrite(fd, os.urandom(CHUNK), offset)
+        for number in range(count):
+            offset = start + number * length // count
+            os.pwrite(fd, os.urandom(min(CHUNK, length // count)), offset)
 
 
 def _run(*command: str) -> str:

@@ -120,13 +120,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def size(count: float) -> str:
     """Return a number of bytes for people."""
-    for unit in ('bytes', 'KiB', 'MiB'):
-        if count < 1024:
-            break
+    units = ['bytes', 'KiB', 'MiB', 'GiB']
+    while count >= 1024 and len(units) > 1:
         count /= 1024
-    else:
-        unit = 'GiB'
-    return f'{count:.0f} {unit}' if count >= 10 else f'{count:.1f} {unit}'
+        del units[0]
+    return f'{count:.{0 if count >= 10 else 1}f} {units[0]}'
 
 
 def _clear() -> None:

@@ -42,7 +42,7 @@ class Service:
     @property
     def api(self) -> api.Api:
         """Return the service's API."""
-        return api.Api(f'http://127.0.0.1:{self.port}')
+        return api.Api(self.port)
 
     @property
     def pid(self) -> int:
@@ -145,11 +145,11 @@ class Service:
         return not _free(self.port)
 
     def _last_lines(self) -> str:
-        try:
-            lines = self.log.read_text(errors='replace').split('\n')
-        except OSError:
-            return ''
-        return '\n'.join(f'    {line}' for line in lines[-12:] if line)
+        lines: list[str] = []
+        for path in (self._state / 'csbs.log', self.log):
+            with contextlib.suppress(OSError):
+                lines += path.read_text(errors='replace').split('\n')[-10:]
+        return '\n'.join(f'    {line}' for line in lines if line)
 
 
 def _free(port: int) -> bool:

@@ -136,7 +136,9 @@ class Story:
         screen.title('Ransomware on web: every byte in use becomes noise')
         disks.spoil(self.web)
         spoilt = self.web.pictures()
-        if any(p.digest == q.digest for p, q in zip(spoilt, later)):
+        if any(
+            p.digest == q.digest for p, q in zip(spoilt, later, strict=True)
+        ):
             raise screen.Problem('The disks were not spoilt.')
         screen.good('both disks are unreadable now')
 
