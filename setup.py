@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""The stub that pbr needs; everything is in pyproject.toml."""
+
 import setuptools
 
 setuptools.setup(setup_requires=['pbr>=7.0.1'], pbr=True)

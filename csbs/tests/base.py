@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The base of all tests."""
 
 from oslotest import base
 
