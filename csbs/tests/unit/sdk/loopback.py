@@ -276,7 +276,6 @@ class Service:
         if method == 'GET':
             return 200, {
                 'version': {
-                    'id': 'v3.14',
                     'status': 'stable',
                     'links': [
                         {'rel': 'self', 'href': f'{self.url}/identity/v3/'}

@@ -110,9 +110,7 @@ class TestRegister(ProxyTestCase):
             sdk_exceptions.ServiceDiscoveryException, sdk.register, connection
         )
 
-        self.assertIn(
-            'The server-backup service does not answer.', str(error)
-        )
+        self.assertIn('The server-backup service does not answer.', str(error))
         self.assertIn('http://127.0.0.1:1', str(error))
 
 
