@@ -169,6 +169,13 @@ class TaskLost(CsbsError):
     message = 'The worker lost its claim on the task.'
 
 
+class TaskInterrupted(CsbsError):
+    """The worker is asked to go down; another will go on with the task."""
+
+    code = 'csbs.task.interrupted'
+    message = 'The worker is going down.'
+
+
 class WorkerDied(CsbsError):
     code = 'csbs.task.worker_died'
     message = 'The worker died during the task, {attempts} times in all.'

@@ -18,6 +18,7 @@ cloud never touches the database: what it makes it first announces to the
 with :meth:`Cloud.discard`, by another process and any number of times.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
@@ -132,12 +133,20 @@ class Cloud(Protocol):
         ...
 
     def snapshot(
-        self, server: model.Server, ledger: Ledger, *, allow_pause: bool
+        self,
+        server: model.Server,
+        ledger: Ledger,
+        *,
+        allow_pause: bool,
+        fallback: Callable[[], None],
     ) -> SnapshotSet:
         """Freeze all volumes of the server at one instant if it can be had.
 
-        Falls back to one after another and says so in the result. Each
-        snapshot is in the ledger before it exists.
+        Each snapshot is in the ledger before it exists.
+
+        :param allow_pause: whether the server may be paused for a moment
+        :param fallback: called before the volumes are frozen one after
+            another because one instant could not be had
         """
         ...
 

@@ -10,3 +10,78 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""Configuration: one module a section, and one way to load them all.
+
+There is no global configuration object: whoever needs options is handed
+the object that :func:`load` made.
+"""
+
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+from oslo_messaging import opts as messaging_opts
+from oslo_middleware import cors
+from oslo_policy import opts as policy_opts
+
+from csbs.conf import api
+from csbs.conf import base
+from csbs.conf import keys
+from csbs.conf import local_cloud
+from csbs.conf import protection
+from csbs.conf import quota
+from csbs.conf import scheduler
+from csbs.conf import store
+
+MODULES = (api, base, keys, local_cloud, protection, quota, scheduler, store)
+
+#: what the libraries log by themselves at a level that would drown our own
+_LOG_LEVELS = [
+    'alembic=WARN',
+    'cheroot=WARN',
+    'keystoneauth=WARN',
+    'keystonemiddleware=WARN',
+    'oslo.messaging=WARN',
+    'oslo_messaging=WARN',
+    'sqlalchemy=WARN',
+    'stevedore=WARN',
+    'urllib3=WARN',
+]
+
+
+def new() -> cfg.ConfigOpts:
+    """Return a configuration object with every option registered."""
+    conf = cfg.ConfigOpts()
+    for module in MODULES:
+        module.register_opts(conf)
+    log.register_options(conf)
+    log.set_defaults(default_log_levels=_LOG_LEVELS)
+    db_options.set_defaults(conf)
+    policy_opts.set_defaults(conf)
+    conf.register_opts(cors.CORS_OPTS, 'cors')
+    for group, options in messaging_opts.list_opts():
+        if group is None:
+            conf.register_opts(options)
+    return conf
+
+
+def load(
+    argv: Sequence[str] = (),
+    *,
+    prog: str | None = None,
+    default_config_files: Sequence[str] | None = None,
+) -> cfg.ConfigOpts:
+    """Return the configuration from files and command line.
+
+    :param argv: the arguments after the program's name
+    :param default_config_files: None for the usual places
+    """
+    conf = new()
+    conf(
+        list(argv),
+        project='csbs',
+        prog=prog,
+        default_config_files=default_config_files,
+    )
+    return conf

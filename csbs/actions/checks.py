@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The preconditions that several verbs and the workers check alike."""
+
+from csbs import exception
+from csbs.db import paging
+from csbs.domain import model
+
+#: from here on the user is told that a server is large
+LARGE_SERVER = 4 << 40
+
+_GOOD_VOLUME = frozenset({'in-use', 'available'})
+
+
+def server_ready(server: model.Server) -> None:
+    """See that a server can be backed up or restored right now.
+
+    :raises ServerUnprotectable: when it never can
+    :raises ServerWrongState: when its state does not allow it
+    :raises VolumeWrongState: when a volume's does not
+    """
+    if server.unprotectable:
+        raise exception.ServerUnprotectable(
+            id=server.id, reason=server.unprotectable
+        )
+    if server.status == model.ServerStatus.OTHER:
+        raise exception.ServerWrongState(
+            id=server.id, status=server.raw_status
+        )
+    for volume in server.volumes:
+        if volume.status not in _GOOD_VOLUME:
+            raise exception.VolumeWrongState(
+                id=volume.id, status=volume.status
+            )
+
+
+def not_half_restored(server: model.Server) -> None:
+    """See that a server is not locked, as one half restored is.
+
+    :raises ServerWrongState: when it is
+    """
+    if server.locked:
+        raise exception.ServerWrongState(
+            f'Server {server.id} is locked; if a restore of it failed half '
+            'way, restore it again.'
+        )
+
+
+def vault_takes_backups(vault: model.Vault) -> None:
+    """See that a vault takes new backups.
+
+    :raises VaultUnavailable: when it is being deleted or broken
+    :raises VaultExpired: when its term has ended
+    """
+    if vault.status != model.VaultStatus.AVAILABLE:
+        raise exception.VaultUnavailable(id=vault.id, status=vault.status)
+    if vault.expires_at is not None and vault.expires_at <= paging.utcnow():
+        raise exception.VaultExpired(id=vault.id)
+
+
+def items_fit(backup: model.Backup, server: model.Server) -> None:
+    """See that every item of a backup has a volume to go back onto.
+
+    :raises VolumeMissing: when one is no longer attached
+    :raises VolumeTooSmall: when one is smaller than it was
+    """
+    volumes = {volume.id: volume for volume in server.volumes}
+    for item in backup.items:
+        volume = volumes.get(item.volume_id)
+        if volume is None:
+            raise exception.VolumeMissing(id=item.volume_id)
+        if volume.size < item.size:
+            raise exception.VolumeTooSmall(
+                id=volume.id, size=volume.size, needed=item.size
+            )

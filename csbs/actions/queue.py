@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Putting a task into the queue: one shape for every verb."""
+
+from collections.abc import Mapping
+from typing import Any
+import uuid
+
+from csbs import context as csbs_context
+from csbs.actions.runtime import Runtime
+from csbs.db import paging
+from csbs.db import tasks as db_tasks
+from csbs.domain import model
+
+
+def put(
+    rt: Runtime,
+    ctx: csbs_context.RequestContext,
+    kind: model.TaskKind,
+    *,
+    project_id: str,
+    task_id: str | None = None,
+    backup_id: str | None = None,
+    server_id: str | None = None,
+    vault_id: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    bytes_total: int = 0,
+    cancellable: bool = True,
+) -> str:
+    """Queue a task as part of the caller's transaction; return its id.
+
+    The caller rings ``rt.doorbell`` once the transaction is through.
+    """
+    task = model.Task(
+        id=task_id or str(uuid.uuid4()),
+        project_id=project_id,
+        kind=kind,
+        status=model.TaskStatus.QUEUED,
+        backup_id=backup_id,
+        server_id=server_id,
+        vault_id=vault_id,
+        params=params or {},
+        result={},
+        step='',
+        bytes_done=0,
+        bytes_total=bytes_total,
+        attempts=0,
+        cancel_requested=False,
+        owner=None,
+        fault=None,
+        request_id=ctx.request_id,
+        user_id=ctx.user_id,
+        created_at=paging.utcnow(),
+        started_at=None,
+        finished_at=None,
+        heartbeat_at=None,
+    )
+    db_tasks.create(rt.db, task, cancellable=cancellable)
+    return task.id

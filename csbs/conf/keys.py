@@ -1,0 +1,38 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the keys of vaults."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup('keys', title='Where the keys of vaults are kept')
+
+OPTS = [
+    cfg.StrOpt(
+        'file',
+        default='$state_path/keys.json',
+        help='The file with the keys of vaults, readable by the service '
+        'alone. Keep a copy of it in a safe place: without its key a vault '
+        'is lost for good.',
+    ),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return the options by section."""
+    return [(GROUP, OPTS)]

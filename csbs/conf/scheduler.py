@@ -1,0 +1,45 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the scheduler."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup('scheduler', title='The service that watches the clock')
+
+OPTS = [
+    cfg.IntOpt(
+        'interval',
+        default=5,
+        min=1,
+        help='Seconds between two looks at what is due.',
+    ),
+    cfg.IntOpt(
+        'dead_after',
+        default=30,
+        min=5,
+        help='Seconds without a sign of life after which a task counts as '
+        'left by a dead worker and is given to another. Keep it several '
+        'times [protection] heartbeat_interval.',
+    ),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return the options by section."""
+    return [(GROUP, OPTS)]

@@ -1,0 +1,74 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the object store and of what is written to it."""
+
+from oslo_config import cfg
+from oslo_config import types
+
+GROUP = cfg.OptGroup('store', title='Where backups are stored, and how')
+
+OPTS = [
+    cfg.StrOpt(
+        'backend',
+        default='file',
+        help='The driver of the object store, a name from the entry points '
+        'csbs.object_store.',
+    ),
+    cfg.StrOpt(
+        'path',
+        default='$state_path/store',
+        help='The folder of the object store "file". Every vault is a '
+        'folder in it.',
+    ),
+    cfg.IntOpt(
+        'threads',
+        default=0,
+        min=0,
+        help='How many threads one task hashes, compresses and encrypts '
+        'with. 0: as many as there are processors, at most 4.',
+    ),
+    cfg.Opt(
+        'chunk_size',
+        type=types.Integer(
+            choices=[1 << power for power in range(16, 23)]
+        ),
+        default=256 * 1024,
+        help='Bytes of a chunk in new vaults. A vault keeps the chunk size '
+        'it was made with.',
+    ),
+    cfg.IntOpt(
+        'compression_level',
+        default=1,
+        min=1,
+        max=19,
+        help='The level of zstd.',
+    ),
+    cfg.IntOpt(
+        'collect_grace',
+        default=3600,
+        min=0,
+        help='Seconds that a pack without use stays condemned before it is '
+        'deleted. An object store whose listings lag behind needs more.',
+    ),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register the options."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Return the options by section."""
+    return [(GROUP, OPTS)]

@@ -1,0 +1,227 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The tables.
+
+Owns the rows' shapes; they never leave ``db``. Chunks are not in SQL: the
+object store describes itself.
+"""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from sqlalchemy.dialects import mysql
+
+
+class UtcDateTime(sa.TypeDecorator[datetime.datetime]):
+    """An aware UTC datetime with microseconds on every database."""
+
+    impl = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql')
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime.datetime | None, dialect: sa.Dialect
+    ) -> datetime.datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+
+    def process_result_value(
+        self, value: datetime.datetime | None, dialect: sa.Dialect
+    ) -> datetime.datetime | None:
+        return None if value is None else value.replace(tzinfo=datetime.UTC)
+
+
+
+
+class Base(orm.DeclarativeBase):
+    """The metadata of all tables."""
+
+    type_annotation_map = {
+        datetime.datetime: UtcDateTime,
+        dict[str, Any]: sa.JSON,
+    }
+
+
+def _uuid(**kwargs: Any) -> orm.MappedColumn[str]:
+    return orm.mapped_column(sa.String(36), **kwargs)
+
+
+def _nullable_uuid(**kwargs: Any) -> orm.MappedColumn[str | None]:
+    return orm.mapped_column(sa.String(36), nullable=True, **kwargs)
+
+
+def _word(length: int = 32, **kwargs: Any) -> orm.MappedColumn[str]:
+    return orm.mapped_column(sa.String(length), **kwargs)
+
+
+def _bytes() -> orm.MappedColumn[int]:
+    return orm.mapped_column(sa.BigInteger, default=0)
+
+
+class Faulted:
+    """The two columns of a fault."""
+
+    fault_code: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    fault_message: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
+
+
+class Vault(Base):
+    __tablename__ = 'vaults'
+    __table_args__ = (
+        sa.Index('ix_vaults_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_vaults_collect', 'collect_due_at'),
+    )
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    project_id: orm.Mapped[str] = _word(64)
+    name: orm.Mapped[str] = _word(255)
+    description: orm.Mapped[str] = orm.mapped_column(sa.Text)
+    capacity_gb: orm.Mapped[int]
+    months: orm.Mapped[int]
+    status: orm.Mapped[str] = _word()
+    key_ref: orm.Mapped[str] = _word(255)
+    task_id: orm.Mapped[str | None] = _nullable_uuid()
+    stored_bytes: orm.Mapped[int] = _bytes()
+    collect_due_at: orm.Mapped[datetime.datetime | None]
+    created_at: orm.Mapped[datetime.datetime]
+    updated_at: orm.Mapped[datetime.datetime | None]
+    expires_at: orm.Mapped[datetime.datetime | None]
+
+
+class Backup(Faulted, Base):
+    __tablename__ = 'backups'
+    __table_args__ = (
+        sa.Index('ix_backups_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_backups_server', 'server_id', 'created_at'),
+        sa.Index('ix_backups_vault', 'vault_id', 'created_at'),
+    )
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    project_id: orm.Mapped[str] = _word(64)
+    vault_id: orm.Mapped[str] = orm.mapped_column(sa.ForeignKey('vaults.id'))
+    server_id: orm.Mapped[str] = _uuid()
+    server_name: orm.Mapped[str] = _word(255)
+    name: orm.Mapped[str] = _word(255)
+    description: orm.Mapped[str] = orm.mapped_column(sa.Text)
+    status: orm.Mapped[str] = _word()
+    kind: orm.Mapped[str] = _word()
+    trigger: orm.Mapped[str] = orm.mapped_column('trigger_', sa.String(32))
+    consistency: orm.Mapped[str | None] = orm.mapped_column(sa.String(32))
+    policy_id: orm.Mapped[str | None] = _nullable_uuid()
+    parent_id: orm.Mapped[str | None] = _nullable_uuid()
+    server_facts: orm.Mapped[dict[str, Any]]
+    size: orm.Mapped[int] = _bytes()
+    changed_bytes: orm.Mapped[int] = _bytes()
+    transferred_bytes: orm.Mapped[int] = _bytes()
+    stored_bytes: orm.Mapped[int] = _bytes()
+    task_id: orm.Mapped[str | None] = _nullable_uuid()
+    created_at: orm.Mapped[datetime.datetime]
+    updated_at: orm.Mapped[datetime.datetime | None]
+    snapshot_at: orm.Mapped[datetime.datetime | None]
+    items: orm.Mapped[list['Item']] = orm.relationship(
+        lazy='selectin',
+        order_by='Item.position',
+        cascade='all, delete-orphan',
+        passive_deletes=True,
+    )
+
+
+class Item(Base):
+    __tablename__ = 'items'
+    __table_args__ = (
+        sa.Index('ix_items_backup', 'backup_id'),
+        sa.Index('ix_items_volume', 'volume_id'),
+    )
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    backup_id: orm.Mapped[str] = orm.mapped_column(
+        sa.ForeignKey('backups.id', ondelete='CASCADE')
+    )
+    position: orm.Mapped[int]
+    volume_id: orm.Mapped[str] = _uuid()
+    volume_name: orm.Mapped[str] = _word(255)
+    device: orm.Mapped[str] = _word(255)
+    bootable: orm.Mapped[bool]
+    size: orm.Mapped[int] = _bytes()
+    changed_bytes: orm.Mapped[int] = _bytes()
+    charged_bytes: orm.Mapped[int] = _bytes()
+    #: the item it was compared with for the charge; None: charged in full
+    charged_against: orm.Mapped[str | None] = _nullable_uuid()
+
+
+class Task(Faulted, Base):
+    __tablename__ = 'tasks'
+    __table_args__ = (
+        sa.Index('ix_tasks_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_tasks_queue', 'status', 'created_at'),
+        sa.Index('ix_tasks_backup', 'backup_id', 'status'),
+        sa.Index('ix_tasks_vault', 'vault_id', 'status'),
+    )
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    project_id: orm.Mapped[str] = _word(64)
+    kind: orm.Mapped[str] = _word()
+    status: orm.Mapped[str] = _word()
+    backup_id: orm.Mapped[str | None] = _nullable_uuid()
+    server_id: orm.Mapped[str | None] = _nullable_uuid()
+    vault_id: orm.Mapped[str | None] = _nullable_uuid()
+    params: orm.Mapped[dict[str, Any]]
+    result: orm.Mapped[dict[str, Any]]
+    step: orm.Mapped[str] = _word(default='')
+    bytes_done: orm.Mapped[int] = _bytes()
+    bytes_total: orm.Mapped[int] = _bytes()
+    attempts: orm.Mapped[int] = orm.mapped_column(default=0)
+    cancellable: orm.Mapped[bool]
+    cancel_requested: orm.Mapped[bool] = orm.mapped_column(default=False)
+    owner: orm.Mapped[str | None] = orm.mapped_column(sa.String(255))
+    request_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    user_id: orm.Mapped[str | None] = orm.mapped_column(sa.String(64))
+    created_at: orm.Mapped[datetime.datetime]
+    started_at: orm.Mapped[datetime.datetime | None]
+    finished_at: orm.Mapped[datetime.datetime | None]
+    heartbeat_at: orm.Mapped[datetime.datetime | None]
+
+
+class ServerLock(Base):
+    """At most one running task a server: a unique row, not a hope."""
+
+    __tablename__ = 'server_locks'
+
+    server_id: orm.Mapped[str] = _uuid(primary_key=True)
+    task_id: orm.Mapped[str] = _uuid()
+
+
+class Resource(Base):
+    """The ledger of temporary cloud resources."""
+
+    __tablename__ = 'resources'
+    __table_args__ = (sa.Index('ix_resources_task', 'task_id', 'position'),)
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    task_id: orm.Mapped[str] = _uuid()
+    position: orm.Mapped[int]
+    kind: orm.Mapped[str] = _word()
+    data: orm.Mapped[dict[str, Any]]
+    created_at: orm.Mapped[datetime.datetime]
+
+
+class Service(Base):
+    __tablename__ = 'services'
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    binary: orm.Mapped[str] = orm.mapped_column('binary_', sa.String(64))
+    host: orm.Mapped[str] = _word(255)
+    started_at: orm.Mapped[datetime.datetime]
+    seen_at: orm.Mapped[datetime.datetime]
