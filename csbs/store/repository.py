@@ -116,6 +116,13 @@ class Repository:
             if backup_id:
                 yield backup_id
 
+    def leases(self) -> Iterator[uuid.UUID]:
+        """Return the ids of all backups that have a lease, dead ones too."""
+        for name, _size in self._core.objects.list(names.LEASES):
+            backup_id = names.backup_id(name)
+            if backup_id:
+                yield backup_id
+
     def manifest(self, backup_id: uuid.UUID) -> Manifest:
         """Return what a finished backup holds.
 
