@@ -67,12 +67,12 @@ def create_app(rt: runtime.Runtime) -> 'WSGIApplication':
             {'oslo_config_config': rt.conf, 'delay_auth_decision': True},
         )
     # Before the token: a browser's preflight request has none.
-    application = cors.CORS(application, rt.conf)
-    application.set_latent(
+    cors.set_defaults(
         allow_headers=['X-Auth-Token', versions.HEADER],
         expose_headers=['X-Openstack-Request-Id', versions.HEADER],
         allow_methods=_METHODS,
     )
+    application = cors.CORS(application, rt.conf)
     # Before everything that looks at the caller's address or builds links.
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, rt.conf)
     # First of all: every line in the log and every error carries the id.
