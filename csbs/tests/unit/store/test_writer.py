@@ -131,9 +131,7 @@ class TestWriteItem(base.TestCase):
         data = vaults.noise(3 * vaults.LEAF)
         first = self.vault.backup(data)
         data[-3:] = b'abc'
-        volume = volumes.Volume(
-            data, changes={first: [(len(data) - 3, 3)]}
-        )
+        volume = volumes.Volume(data, changes={first: [(len(data) - 3, 3)]})
         second = self.vault.backup(volume, first)
         self.assertEqual(CHUNK, volume.read_bytes)
         self.assertEqual(data, self.vault.content(second))
@@ -170,9 +168,7 @@ class TestWriteItem(base.TestCase):
                 ) as writer:
                     writer.write_item(
                         uuid.uuid4(),
-                        volumes.Volume(
-                            data, extents=extents, changes=changes
-                        ),
+                        volumes.Volume(data, extents=extents, changes=changes),
                         item,
                         progress=done.append,
                     )
@@ -274,9 +270,7 @@ class TestParent(base.TestCase):
     def test_lost_maps_are_stored_anew(self) -> None:
         assert self.item.root
         lost = self.item.root.pack
-        self.vault.objects.delete(
-            f'packs/{lost[:16].hex()}/{lost[16:].hex()}'
-        )
+        self.vault.objects.delete(f'packs/{lost[:16].hex()}/{lost[16:].hex()}')
         volume = volumes.Volume(self.data, changes={self.parent: []})
         self.write(volume)
         self.assertEqual(len(self.data), volume.read_bytes)
@@ -314,9 +308,7 @@ class TestResume(base.TestCase):
         arrived = self.vault.names('packs/')
         self.assertNotEqual([], arrived)
         sent = self.attempt()
-        self.assertLess(
-            sent, len(self.data) - (len(arrived) - 1) * 200 * 1024
-        )
+        self.assertLess(sent, len(self.data) - (len(arrived) - 1) * 200 * 1024)
         self.assertEqual(self.data, self.vault.content(self.backup))
 
     def test_a_failure_at_any_call(self) -> None:
@@ -330,9 +322,7 @@ class TestResume(base.TestCase):
             self.assertEqual(self.data, self.vault.content(self.backup))
             self.vault.repository.abandon(self.backup)
             self.vault.repository.forget(self.backup)
-            self.vault.repository.collect(
-                grace=vaults.NOW, exclusive=True
-            )
+            self.vault.repository.collect(grace=vaults.NOW, exclusive=True)
             self.assertEqual(['vault'], self.vault.names())
 
     def test_packs_that_are_damaged_are_not_used(self) -> None:

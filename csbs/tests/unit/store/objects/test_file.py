@@ -42,9 +42,7 @@ class TestFileStore(suite.ObjectStoreSuite, base.TestCase):
         return file.FileStore.from_options(options, container)
 
     def test_needs_a_path(self) -> None:
-        self.assertRaises(
-            ValueError, file.FileStore.from_options, {}, 'one'
-        )
+        self.assertRaises(ValueError, file.FileStore.from_options, {}, 'one')
 
     def test_objects_are_files(self) -> None:
         self.store.put('packs/a/b', b'hello')
