@@ -81,11 +81,25 @@ class TestClient(base.CliTestCase):
         self.assertIn('nope', unknown.err)
 
     def test_a_microversion_is_asked_for(self) -> None:
-        self.run_json('--os-csbs-api-version', '1.0', 'csbs', 'vault', 'list')
+        self.service.add_vault('a')
+        version = ('--os-csbs-api-version', '1.0')
+
+        self.run_json(*version, 'csbs', 'vault', 'list')
+        self.run_json(*version, 'csbs', 'vault', 'renew', 'a')
+        self.run_json('csbs', 'vault', 'list')
 
         self.assertEqual(
-            'server-backup 1.0',
-            self.service.requests[-1][3]['OpenStack-API-Version'],
+            [
+                ('GET', 'server-backup 1.0'),
+                ('GET', 'server-backup 1.0'),
+                ('POST', 'server-backup 1.0'),
+                ('GET', None),
+            ],
+            [
+                (method, headers.get('OpenStack-API-Version'))
+                for method, path, _, headers, _ in self.service.requests
+                if path.startswith('/v1/')
+            ],
         )
 
     def test_an_unknown_version(self) -> None:
