@@ -27,14 +27,23 @@ from oslo_policy import opts as policy_opts
 
 from csbs.conf import api
 from csbs.conf import base
-from csbs.conf import keys
 from csbs.conf import local_cloud
 from csbs.conf import protection
 from csbs.conf import quota
 from csbs.conf import scheduler
 from csbs.conf import store
+from csbs.conf import vault_keys
 
-MODULES = (api, base, keys, local_cloud, protection, quota, scheduler, store)
+MODULES = (
+    api,
+    base,
+    local_cloud,
+    protection,
+    quota,
+    scheduler,
+    store,
+    vault_keys,
+)
 
 #: what the libraries log by themselves at a level that would drown our own
 _LOG_LEVELS = [

@@ -1,0 +1,47 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What many tests stand on: a database."""
+
+import os
+
+import fixtures
+
+from csbs.db import migration
+from csbs.db import models
+from csbs.db import session
+
+
+def database_urls() -> list[str]:
+    """Return the databases beside SQLite that tests may empty and fill."""
+    return os.environ.get('CSBS_TEST_DATABASES', '').split()
+
+
+class DatabaseFixture(fixtures.Fixture):
+    """A database with all tables, empty.
+
+    :param url: of one that may be emptied; None for an SQLite file
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = url
+
+    def _setUp(self) -> None:
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.db = session.Database(
+            self._url or f'sqlite:///{folder}/csbs.sqlite'
+        )
+        self.addCleanup(self.db.dispose)
+        migration.sync(self.db)
+        with self.db.writer() as tx:
+            for table in reversed(models.Base.metadata.sorted_tables):
+                tx.execute(table.delete())
