@@ -98,7 +98,7 @@ class TestClient(base.CliTestCase):
             [
                 (method, headers.get('OpenStack-API-Version'))
                 for method, path, _, headers, _ in self.service.requests
-                if path.startswith('/v1/')
+                if path.startswith('/v1/vaults')
             ],
         )
 
