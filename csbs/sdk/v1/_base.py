@@ -207,9 +207,7 @@ class Resource(resource.Resource):
         :raises openstack.exceptions.HttpException: when it is refused
         """
         response = session.post(
-            utils.urljoin(self.base_path, self.id, action),
-            json=body,
-            microversion=self._get_microversion(session),
+            utils.urljoin(self.base_path, self.id, action), json=body
         )
         self._translate_response(response)
         return self
