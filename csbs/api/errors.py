@@ -54,6 +54,12 @@ class Unauthenticated(exception.CsbsError):
     message = 'A valid token is needed in the header X-Auth-Token.'
 
 
+class NotJson(exception.Invalid):
+    """The body cannot even be read."""
+
+    message = 'The body of the request is not valid JSON.'
+
+
 def describe(
     error: Exception, request_id: str | None
 ) -> tuple[int, dict[str, Any]]:

@@ -13,13 +13,16 @@
 """All of csbs in one process, for tests."""
 
 from collections.abc import Callable
+import os
 import pathlib
+import random
 import time
 from typing import Any
 import uuid
 
 import fixtures
 from oslo_config import cfg
+import sqlalchemy as sa
 from werkzeug import test as werkzeug_test
 
 from csbs import conf as csbs_conf
@@ -33,6 +36,7 @@ from csbs.domain import model
 from csbs.domain import states
 from csbs.protection import manager as protection_manager
 from csbs.scheduler import manager as scheduler_manager
+from csbs.tests import base
 
 #: seconds after which a test that waits gives up
 DEADLINE = 60
@@ -131,3 +135,117 @@ def wait_for(look: Callable[[], Any], what: str) -> Any:
             raise AssertionError(f'Waited too long for {what}.')
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
+
+
+class StackTestCase(base.TestCase):
+    """A test with all of csbs, and the main job's verbs over HTTP."""
+
+    def make_stack(self, **kwargs: Any) -> StackFixture:
+        """Make the process; ``self.stack`` from then on."""
+        self.stack = self.useFixture(StackFixture(**kwargs))
+        return self.stack
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        expect: int,
+    ) -> Any:
+        """Send a request and return the body of its answer."""
+        answer = self.stack.http.open(path, method=method, json=body)
+        self.assertEqual(expect, answer.status_code, answer.text)
+        return answer.json
+
+    def error(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        expect: int,
+    ) -> dict[str, Any]:
+        """Send a request that must fail and return its error."""
+        answer = self.call(method, path, body, expect=expect)
+        (error,) = answer['errors']
+        self.assertEqual(expect, error['status'])
+        self.assertTrue(error['request_id'].startswith('req-'))
+        return error
+
+    def make_vault(self, capacity_gb: int = 100) -> str:
+        body = {'vault': {'name': 'v1', 'capacity_gb': capacity_gb}}
+        return self.call('POST', '/v1/vaults', body, expect=201)['vault'][
+            'id'
+        ]
+
+    def start_backup(
+        self, server_id: str, vault_id: str, **fields: Any
+    ) -> dict[str, Any]:
+        body = {
+            'backup': {'server_id': server_id, 'vault_id': vault_id, **fields}
+        }
+        return self.call('POST', '/v1/backups', body, expect=202)['backup']
+
+    def back_up(self, server_id: str, vault_id: str) -> dict[str, Any]:
+        """Make a backup and return it available."""
+        backup = self.start_backup(server_id, vault_id)
+        self.finish(backup)
+        backup = self.get_backup(backup['id'])
+        self.assertEqual('available', backup['status'])
+        return backup
+
+    def get_backup(self, backup_id: str) -> dict[str, Any]:
+        return self.call('GET', f'/v1/backups/{backup_id}', expect=200)[
+            'backup'
+        ]
+
+    def get_vault(self, vault_id: str) -> dict[str, Any]:
+        return self.call('GET', f'/v1/vaults/{vault_id}', expect=200)[
+            'vault'
+        ]
+
+    def finish(
+        self, resource: dict[str, Any], status: str = 'succeeded'
+    ) -> dict[str, Any]:
+        """Wait for a resource's task and return it as the API shows it."""
+        self.stack.wait_for_task(resource['task_id'])
+        task = self.call(
+            'GET', f'/v1/tasks/{resource["task_id"]}', expect=200
+        )['task']
+        self.assertEqual(status, task['status'], task)
+        return task
+
+    def restore(self, backup_id: str, **choices: Any) -> dict[str, Any]:
+        """Restore in place and return the task."""
+        backup = self.call(
+            'POST',
+            f'/v1/backups/{backup_id}/restore',
+            {'restore': choices},
+            expect=202,
+        )['backup']
+        return self.finish(backup)
+
+    def delete_backup(self, backup_id: str) -> None:
+        """Delete a backup and wait until it is gone."""
+        backup = self.call(
+            'DELETE', f'/v1/backups/{backup_id}', expect=202
+        )['backup']
+        self.finish(backup)
+        self.error('GET', f'/v1/backups/{backup_id}', expect=404)
+
+    def assert_nothing_temporary(self) -> None:
+        """See that the ledger and the cloud hold nothing of csbs."""
+        with self.stack.rt.db.reader() as session:
+            left = session.execute(sa.text('SELECT * FROM resources'))
+            self.assertEqual([], list(left))
+            left = session.execute(sa.text('SELECT * FROM server_locks'))
+            self.assertEqual([], list(left))
+        cloud = self.stack.state / 'cloud'
+        for folder in ('snapshots', 'volumes'):
+            self.assertEqual([], os.listdir(cloud / folder))
+
+
+def pattern(size: int, seed: int = 0) -> bytes:
+    """Return bytes that do not compress and are the same every time."""
+    return random.Random(seed).randbytes(size)
