@@ -139,6 +139,8 @@ def check_query(
     for name, text in pairs:
         if name in values:
             raise exception.Invalid(f'{name}: is given more than once.')
+        if not storable(text):
+            raise exception.Invalid(f'{name}: holds what is no text.')
         values[name] = _convert(schema['properties'].get(name, {}), text)
     check(schema, values)
     return values
@@ -153,6 +155,21 @@ def _convert(schema: Mapping[str, Any], text: str) -> Any:
     elif schema.get('type') == 'boolean':
         return _BOOLEANS.get(text.lower(), text)
     return text
+
+
+def storable(value: Any) -> bool:
+    """Tell whether every string inside a value is text a database takes.
+
+    JSON allows NUL characters and halves of surrogate pairs; PostgreSQL
+    refuses the first, UTF-8 the second.
+    """
+    if isinstance(value, dict):
+        return all(storable(k) and storable(v) for k, v in value.items())
+    if isinstance(value, list):
+        return all(storable(part) for part in value)
+    if isinstance(value, str):
+        return not any(c == '\0' or '\ud800' <= c <= '\udfff' for c in value)
+    return True
 
 
 def check(schema: types.Schema, value: Any) -> None:
