@@ -153,4 +153,4 @@ class KeyFile:
 
 def from_conf(conf: cfg.ConfigOpts) -> KeyManager:
     """Return the key manager the configuration names."""
-    return KeyFile(conf.keys.file)
+    return KeyFile(conf.vault_keys.file)

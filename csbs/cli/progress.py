@@ -144,7 +144,9 @@ def watch(
             task_id, timeout=timeout, interval=INTERVAL, callback=bar.show
         )
     except csbs_exceptions.TaskFailed as failure:
-        raise exceptions.CommandError(str(failure)) from failure
+        raise exceptions.CommandError(
+            f'{failure} See also: openstack csbs task show {task_id}'
+        ) from failure
     except sdk_exceptions.ResourceTimeout as late:
         raise exceptions.CommandError(f'{late} {hint}') from late
     except KeyboardInterrupt:

@@ -10,12 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The programs.
+"""The programs."""
 
-Whichever runs, threads are chosen first: oslo.service would otherwise take
-eventlet for granted, which csbs uses nowhere.
-"""
+from csbs import threads
 
-from oslo_service import backend
-
-backend.init_backend(backend.BackendType.THREADING)
+threads.choose()

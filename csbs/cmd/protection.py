@@ -14,10 +14,10 @@
 
 import sys
 
-from csbs import service
+from csbs.cmd import process
 from csbs.protection import manager
 
 
 def main() -> None:
     """Run until a signal ends it."""
-    service.launch(manager.BINARY, sys.argv[1:])
+    process.launch(manager.BINARY, sys.argv[1:])

@@ -24,17 +24,27 @@ from oslo_log import log
 from oslo_messaging import opts as messaging_opts
 from oslo_middleware import cors
 from oslo_policy import opts as policy_opts
+from oslo_utils import importutils
 
 from csbs.conf import api
 from csbs.conf import base
-from csbs.conf import keys
 from csbs.conf import local_cloud
 from csbs.conf import protection
 from csbs.conf import quota
 from csbs.conf import scheduler
 from csbs.conf import store
+from csbs.conf import vault_keys
 
-MODULES = (api, base, keys, local_cloud, protection, quota, scheduler, store)
+MODULES = (
+    api,
+    base,
+    local_cloud,
+    protection,
+    quota,
+    scheduler,
+    store,
+    vault_keys,
+)
 
 #: what the libraries log by themselves at a level that would drown our own
 _LOG_LEVELS = [
@@ -60,10 +70,20 @@ def new() -> cfg.ConfigOpts:
     db_options.set_defaults(conf)
     policy_opts.set_defaults(conf)
     conf.register_opts(cors.CORS_OPTS, 'cors')
-    for group, options in messaging_opts.list_opts():
-        if group is None:
-            conf.register_opts(options)
+    _register_messaging(conf)
     return conf
+
+
+def _register_messaging(conf: cfg.ConfigOpts) -> None:
+    for group, options in messaging_opts.list_opts():
+        conf.register_opts(options, group)
+    # These it reads from the object it is given, but registers with the
+    # global one only.
+    for module in ('metrics', 'tracing'):
+        client = importutils.try_import(f'oslo_messaging._{module}.client')
+        if client is not None:
+            name = f'oslo_messaging_{module}'
+            conf.register_opts(getattr(client, name), name)
 
 
 def load(

@@ -13,8 +13,6 @@
 
 """Where the directory of disk images is that serves as a cloud."""
 
-from typing import Any
-
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup(
@@ -25,7 +23,7 @@ GROUP = cfg.OptGroup(
 OPTS = [
     cfg.StrOpt(
         'path',
-        default='/var/lib/csbs/cloud',
+        default='$state_path/cloud',
         help='Directory that holds the servers of the local cloud, their '
         'snapshots and new volumes. Every folder under its "servers" '
         'folder that holds raw disk images (*.raw, *.img) is a server. '
@@ -45,11 +43,11 @@ OPTS = [
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Make the options known to ``conf``."""
+    """Register the options."""
     conf.register_group(GROUP)
     conf.register_opts(OPTS, group=GROUP)
 
 
-def list_opts() -> list[tuple[cfg.OptGroup, list[Any]]]:
-    """Return the options for the sample file and the documentation."""
-    return [(GROUP, OPTS)]
+def list_opts() -> dict[cfg.OptGroup, list[cfg.Opt]]:
+    """Return the options by section."""
+    return {GROUP: OPTS}

@@ -15,7 +15,6 @@
 from collections.abc import Mapping
 import datetime
 from typing import Any
-import uuid
 
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
@@ -62,10 +61,10 @@ def settle(
 
 def _abandon_dead(run: Run, repo: repository.Repository) -> None:
     """Drop the leases of backups that nobody works on any more."""
-    for backup_id in repo.leases():
+    for backup_id in list(repo.leases()):
         if not db_tasks.active(
             run.rt.db,
-            backup_id=str(uuid.UUID(str(backup_id))),
+            backup_id=str(backup_id),
             kind=model.TaskKind.BACKUP,
         ):
             repo.abandon(backup_id)

@@ -38,8 +38,9 @@ def work(run: Run) -> dict[str, Any]:
     with repositories.opened(run.rt, vault) as repo:
         charges.rebalance(db, repo, vault.id, volumes)
         run.beat()
-        repo.forget(uuid.UUID(backup.id))
+        # One that was never finished has packs and a lease to give up.
         repo.abandon(uuid.UUID(backup.id))
+        repo.forget(uuid.UUID(backup.id))
     return {}
 
 

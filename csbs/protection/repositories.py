@@ -56,6 +56,8 @@ def translated() -> Iterator[None]:
         yield
     except errors.WrongKey as error:
         raise exception.KeyWrong() from error
+    except errors.LeaseLost as error:
+        raise exception.TaskLost() from error
     except errors.StoreUnwritable as error:
         raise exception.StoreUnwritable(reason=error) from error
     except errors.StoreUnreadable as error:

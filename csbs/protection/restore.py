@@ -29,6 +29,7 @@ from csbs.domain import model
 from csbs.protection import repositories
 from csbs.protection.run import Run
 from csbs.store import repository
+from csbs.store import volume as store_volume
 
 
 def work(run: Run) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def write_item(
     run: Run,
     repo: repository.Repository,
     item: repository.ManifestItem,
-    writer: repository.VolumeWriter,
+    writer: store_volume.VolumeWriter,
     volume_id: str,
 ) -> int:
     """Write one item onto an open volume; return the bytes written.

@@ -17,6 +17,7 @@ Owns the description only; what can be done with the service is in ``v1``.
 
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions
 from openstack import service_description
 
@@ -49,9 +50,17 @@ class ServerBackupService(service_description.ServiceDescription[Any]):
 
         :param connection: a connection that the service was added to
         :raises openstack.exceptions.ServiceDiscoveryException: when there is
-            no endpoint, or one that does not speak a known version
+            no endpoint, or it does not answer in a known version
         """
-        proxy = self.__get__(connection, type(connection))
+        try:
+            proxy = self.__get__(connection, type(connection))
+        except (
+            ksa_exceptions.ConnectFailure,
+            ksa_exceptions.DiscoveryFailure,
+        ) as error:
+            raise exceptions.ServiceDiscoveryException(
+                f'The {SERVICE_TYPE} service does not answer. {error}'
+            ) from error
         if isinstance(proxy, _proxy.Proxy):
             return proxy
         reason = getattr(proxy, 'reason', None)

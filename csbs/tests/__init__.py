@@ -10,3 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""The tests."""
+
+from csbs import threads
+
+threads.choose()

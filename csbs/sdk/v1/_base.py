@@ -63,7 +63,7 @@ class Resource(resource.Resource):
     commit_method = 'PATCH'
 
     @classmethod
-    def list(  # type: ignore[override]
+    def list(
         cls,
         session: adapter.Adapter,
         *args: Any,

@@ -57,7 +57,7 @@ class Proxy(proxy.Proxy):
         'vault': _vault.Vault,
     }
 
-    def request(  # type: ignore[override]
+    def request(
         self,
         url: str,
         method: str,

@@ -141,7 +141,9 @@ class CrashTest(fakes.LocalCloudTestCase):
         (path / 'server.json').write_text('{}')
         server = self.get()
         for step in range(1, _MOST):
-            self.cloud.snapshot(server, self.ledger, allow_pause=False, fallback=lambda: None)
+            self.cloud.snapshot(
+                server, self.ledger, allow_pause=False, fallback=lambda: None
+            )
             self.cloud.hold(server, self.ledger)
             died = self.died(step, self.ledger.discard_all)
             self.ledger.discard_all()

@@ -79,7 +79,7 @@ class Service:
             _volume(f'{name}-boot', 10, '/dev/vda'),
             _volume(f'{name}-data', 40, '/dev/vdb'),
         ]
-        server = {
+        server: dict[str, Any] = {
             'id': str(uuid.uuid4()),
             'project_id': PROJECT,
             'name': name,
@@ -99,7 +99,7 @@ class Service:
         return server
 
     def add_vault(self, name: str, **changes: Any) -> dict[str, Any]:
-        vault = {
+        vault: dict[str, Any] = {
             'id': str(uuid.uuid4()),
             'project_id': PROJECT,
             'name': name,
@@ -152,7 +152,7 @@ class Service:
         return backup
 
     def add_task(self, kind: str, **changes: Any) -> dict[str, Any]:
-        task = {
+        task: dict[str, Any] = {
             'id': str(uuid.uuid4()),
             'project_id': PROJECT,
             'kind': kind,
@@ -250,12 +250,14 @@ class Service:
         table = self.tables[parts[1]]
         if len(parts) == 2:
             if method == 'POST':
-                return self._create(parts[1], body[parts[1][:-1]])
+                return self._create(parts[1], dict(body[parts[1][:-1]]))
             return self._list(parts[1], query)
         noun = parts[1][:-1]
         if parts[2] not in table:
             raise Refusal(
-                404, f'csbs.{noun}.not_found', f'There is no {noun} {parts[2]}.'
+                404,
+                f'csbs.{noun}.not_found',
+                f'There is no {noun} {parts[2]}.',
             )
         action = parts[3] if len(parts) > 3 else method
         return self._act(noun, table[parts[2]], action, body)
@@ -274,7 +276,6 @@ class Service:
         if method == 'GET':
             return 200, {
                 'version': {
-                    'id': 'v3.14',
                     'status': 'stable',
                     'links': [
                         {'rel': 'self', 'href': f'{self.url}/identity/v3/'}
@@ -284,19 +285,8 @@ class Service:
         user = body['auth']['identity']['password']['user']
         if user['password'] != PASSWORD:
             raise Refusal(401, 'identity', 'The password is wrong.')
-        endpoint = {
-            'id': 'e1',
-            'interface': 'public',
-            'region': 'r',
-            'region_id': 'r',
-            'url': self.url,
-        }
-        service = {
-            'id': 's1',
-            'type': 'server-backup',
-            'name': 'csbs',
-            'endpoints': [endpoint],
-        }
+        endpoint = {'interface': 'public', 'region_id': 'r', 'url': self.url}
+        service = {'type': 'server-backup', 'endpoints': [endpoint]}
         domain = {'id': 'default', 'name': 'Default'}
         return 201, {
             'token': {
@@ -386,51 +376,61 @@ class Service:
         self, noun: str, row: dict[str, Any], action: str, body: Any
     ) -> Answer:
         status = 202
-        match noun, action:
-            case _, 'GET':
-                status = 200
-                if noun == 'task':
-                    if self.away:
-                        self.away -= 1
-                        raise Refusal(503, 'csbs.away', 'Back in a moment.')
-                    self._go_on(row)
-            case _, 'PATCH':
-                status = 200
-                row |= body[noun]
-            case 'vault', 'DELETE':
-                if row['backup_count']:
-                    raise Refusal(
-                        409,
-                        'csbs.vault.not_empty',
-                        f'Vault {row["id"]} still holds '
-                        f'{row["backup_count"]} backups; delete them first.',
-                    )
-                row['status'] = 'deleting'
-                self._start('delete_vault', row, vault_id=row['id'])
-            case 'vault', 'extend':
-                status = 200
-                row['capacity_gb'] = body['capacity_gb']
-            case 'vault', 'renew':
-                status = 200
-                row['months'] += body['months']
-            case 'backup', 'DELETE':
-                row['status'] = 'deleting'
-                self._start('delete_backup', row, backup_id=row['id'])
-            case 'backup', 'restore':
-                row['status'] = 'restoring'
-                self._start('restore', row, backup_id=row['id'])
-            case 'backup', 'servers':
-                self._start('create_server', row, backup_id=row['id'])
-            case 'task', 'cancel':
-                if row['status'] not in ('queued', 'running'):
-                    raise Refusal(
-                        409,
-                        'csbs.task.not_cancellable',
-                        f'Task {row["id"]} is {row["status"]} and can no '
-                        f'longer be cancelled.',
-                    )
-                row['status'] = 'cancelled'
+        if action == 'GET':
+            status = 200
+            if noun == 'task':
+                self._look_at(row)
+        elif action == 'PATCH':
+            status = 200
+            row |= body[noun]
+        elif noun == 'vault':
+            status = self._act_on_vault(row, action, body)
+        elif noun == 'backup':
+            self._act_on_backup(row, action)
+        elif row['status'] in ('queued', 'running'):
+            row['status'] = 'cancelled'
+        else:
+            raise Refusal(
+                409,
+                'csbs.task.not_cancellable',
+                f'Task {row["id"]} is {row["status"]} and can no longer be '
+                f'cancelled.',
+            )
         return status, {noun: row}
+
+    def _look_at(self, task: dict[str, Any]) -> None:
+        if self.away:
+            self.away -= 1
+            raise Refusal(503, 'csbs.away', 'Back in a moment.')
+        self._go_on(task)
+
+    def _act_on_vault(
+        self, row: dict[str, Any], action: str, body: Any
+    ) -> int:
+        if action == 'extend':
+            row['capacity_gb'] = body['capacity_gb']
+            return 200
+        if action == 'renew':
+            row['months'] += body['months']
+            return 200
+        if row['backup_count']:
+            raise Refusal(
+                409,
+                'csbs.vault.not_empty',
+                f'Vault {row["id"]} still holds {row["backup_count"]} '
+                f'backups; delete them first.',
+            )
+        row['status'] = 'deleting'
+        self._start('delete_vault', row, vault_id=row['id'])
+        return 202
+
+    def _act_on_backup(self, row: dict[str, Any], action: str) -> None:
+        kind, row['status'] = {
+            'DELETE': ('delete_backup', 'deleting'),
+            'restore': ('restore', 'restoring'),
+            'servers': ('create_server', row['status']),
+        }[action]
+        self._start(kind, row, backup_id=row['id'])
 
 
 def _handler(service: Service) -> type[http.server.BaseHTTPRequestHandler]:

@@ -14,7 +14,7 @@
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup('keys', title='Where the keys of vaults are kept')
+GROUP = cfg.OptGroup('vault_keys', title='Where the keys of vaults are kept')
 
 OPTS = [
     cfg.StrOpt(

@@ -1,0 +1,213 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Writing a backup: take the lease, store items, write the manifest last.
+
+Owns the order of things, which is what makes a crash at any line harmless.
+The work on a volume is in ``itemwriter``.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import datetime
+import logging
+import types
+from typing import Any
+import uuid
+
+from csbs.store import condemned
+from csbs.store import core as store_core
+from csbs.store import errors
+from csbs.store import itemwriter
+from csbs.store import known as store_known
+from csbs.store import lease as store_lease
+from csbs.store import manifest as store_manifest
+from csbs.store import names
+from csbs.store import sink as store_sink
+from csbs.store import volume
+
+_LOG = logging.getLogger(__name__)
+
+
+class BackupWriter:
+    """A backup that is being written; a context manager.
+
+    Leaving it without :meth:`commit` keeps what was stored, and the lease,
+    for a writer of the same backup to go on with.
+    """
+
+    def __init__(
+        self,
+        core: store_core.Core,
+        backup_id: uuid.UUID,
+        parent: uuid.UUID | None,
+    ) -> None:
+        self._core = core
+        self._backup_id = backup_id
+        self._wanted = parent
+        self._parent: store_manifest.Manifest | None = None
+        self._items: list[store_manifest.ManifestItem] = []
+        self._committed: store_manifest.Manifest | None = None
+
+    @property
+    def parent(self) -> uuid.UUID | None:
+        """The backup that this one is really compared with."""
+        return self._parent.backup_id if self._parent else None
+
+    def __enter__(self) -> 'BackupWriter':
+        """Take the lease.
+
+        :raises BackupExists: when the backup is finished already
+        :raises StoreError: when the store fails
+        """
+        if self._exists(self._backup_id):
+            raise errors.BackupExists(self._backup_id)
+        self._parent = self._read_parent()
+        roots = [
+            (item.root, item.depth)
+            for item in (self._parent.items if self._parent else ())
+            if item.root
+        ]
+        self._lease = store_lease.Holder(self._core, self._backup_id, roots)
+        if self._parent and not self._exists(self._parent.backup_id):
+            # It was deleted before the lease could protect its packs.
+            self._parent = None
+            self._lease.set_roots([])
+        self._packs = store_known.PackCatalogue(self._core)
+        self._known = store_known.Known(self._core.options.known_chunks)
+        self._resume()
+        self._sink = store_sink.PackSink(self._core, self._backup_id)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self._sink.stop()
+
+    def write_item(
+        self,
+        item_id: uuid.UUID,
+        reader: volume.VolumeReader,
+        parent_item: uuid.UUID | None = None,
+        *,
+        progress: Callable[[int], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> itemwriter.ItemStats:
+        """Store one volume.
+
+        :param parent_item: the item of the parent backup to compare with
+        :param progress: gets bytes of the volume that are done, never in two
+            threads at once; they add up to the volume's size
+        :param check: called often, from any thread; what it raises stops
+            the work and comes out unchanged
+        :raises StoreError: when the store fails
+        :raises OSError: when the volume cannot be read
+        :raises ValueError: when the item was written already
+        """
+        if any(item.id == item_id for item in self._items):
+            raise ValueError(f'item {item_id} was written already')
+        parent = None
+        if self._parent and parent_item:
+            item = self._parent.item(parent_item)
+            if item:
+                parent = itemwriter.Parent(self._parent.backup_id, item)
+        self._lease.refresh()
+        writer = itemwriter.ItemWriter(
+            self._core,
+            self._sink,
+            self._known,
+            self._packs,
+            reader,
+            parent,
+            progress,
+            check,
+        )
+        root, depth, stats = writer.run(self._lease.refresh)
+        self._items.append(
+            store_manifest.ManifestItem(item_id, stats.size, root, depth)
+        )
+        return stats
+
+    def commit(self, meta: Mapping[str, Any]) -> store_manifest.Manifest:
+        """Make the backup exist, with all items written so far.
+
+        :param meta: JSON-able; returned with the manifest, unread
+        :raises StoreError: when the store fails; the backup may then be
+            written again
+        """
+        if self._committed:
+            return self._committed
+        self._sink.flush()
+        self._lease.check()
+        self._check_packs()
+        manifest = store_manifest.Manifest(
+            backup_id=self._backup_id,
+            parent=self.parent,
+            created_at=datetime.datetime.now(datetime.UTC),
+            meta=meta,
+            items=tuple(self._items),
+        )
+        store_manifest.write(self._core, manifest)
+        self._committed = manifest
+        self._lease.release()
+        return manifest
+
+    def _exists(self, backup_id: uuid.UUID) -> bool:
+        try:
+            self._core.objects.size(names.manifest(backup_id))
+        except errors.ObjectMissing:
+            return False
+        return True
+
+    def _read_parent(self) -> store_manifest.Manifest | None:
+        if self._wanted is None:
+            return None
+        try:
+            return store_manifest.read(self._core, self._wanted)
+        except (errors.BackupMissing, errors.Damaged) as error:
+            _LOG.warning('Writing a full backup instead: %s', error)
+            return None
+
+    def _resume(self) -> None:
+        """Find what an earlier attempt at this backup stored.
+
+        The lease was taken first, so that no collection that begins now
+        condemns these packs. Those condemned earlier are left out, because a
+        collection may be about to delete them: the list is read before the
+        packs are, since a pack leaves the list only after it is deleted.
+        """
+        self._adopted: set[bytes] = set()
+        dead, _batches = condemned.read(self._core)
+        packs = self._packs.packs(self._backup_id.bytes)
+        for reference, size in packs.items():
+            if self._known.full:
+                break
+            if reference in dead:
+                continue
+            if self._known.adopt(self._core, reference, size):
+                self._adopted.add(reference)
+
+    def _check_packs(self) -> None:
+        """Make sure that nobody deleted the packs of this backup meanwhile.
+
+        :raises LeaseLost: when somebody did
+        """
+        prefix = names.packs_of(self._backup_id)
+        there = {name for name, _size in self._core.objects.list(prefix)}
+        needed = self._adopted | self._sink.stored
+        if not {names.pack(reference) for reference in needed} <= there:
+            raise errors.LeaseLost(
+                f'packs of backup {self._backup_id} were deleted meanwhile'
+            )
