@@ -15,6 +15,7 @@
 
 import datetime
 import io
+import pathlib
 from typing import Any
 
 import fixtures
@@ -37,7 +38,17 @@ class AppTestCase(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.conf = csbs_conf.new()
-        self.conf([], project='csbs', default_config_files=[])
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        # Where nobody listens; no test gets as far as asking there.
+        (path / 'csbs.conf').write_text(
+            '[keystone_authtoken]\n'
+            'www_authenticate_uri = http://127.0.0.1:1/v3\n'
+        )
+        self.conf(
+            [],
+            project='csbs',
+            default_config_files=[str(path / 'csbs.conf')],
+        )
         self.conf.set_override('auth_strategy', self.strategy, 'api')
         self.conf.set_override('response_validation', 'error', 'api')
         self.db = self.useFixture(csbs_fixtures.DatabaseFixture()).db
@@ -226,10 +237,9 @@ class RequestTest(AppTestCase):
 
     def test_operators_rules(self) -> None:
         folder = self.useFixture(fixtures.TempDir()).path
-        path = f'{folder}/policy.yaml'
-        with open(path, 'w') as file:
-            file.write('"csbs:vaults:list": "role:auditor"\n')
-        self.conf.set_override('policy_file', path, 'oslo_policy')
+        path = pathlib.Path(folder) / 'policy.yaml'
+        path.write_text('"csbs:vaults:list": "role:auditor"\n')
+        self.conf.set_override('policy_file', str(path), 'oslo_policy')
         self.client = self.make_client()
         self.error('/v1/vaults', 403)
         self.open('/v1/vaults', 200, headers={'X-Roles': 'auditor'})
