@@ -151,9 +151,7 @@ class Standalone:
         rt.db.dispose()
 
     def _lock(self) -> int:
-        handle = os.open(
-            self._state / 'lock', os.O_RDWR | os.O_CREAT, 0o600
-        )
+        handle = os.open(self._state / 'lock', os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

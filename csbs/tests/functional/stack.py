@@ -98,9 +98,7 @@ class StackFixture(fixtures.Fixture):
             conf.set_override(option, value, group or None)
         return conf
 
-    def make_server(
-        self, name: str, disks: dict[str, bytes]
-    ) -> model.Server:
+    def make_server(self, name: str, disks: dict[str, bytes]) -> model.Server:
         """Put a server with these disks into the cloud."""
         folder = self.servers / name
         folder.mkdir(parents=True)
@@ -114,9 +112,7 @@ class StackFixture(fixtures.Fixture):
 
     def wait_for_task(self, task_id: str) -> model.Task:
         """Return the task once it is over."""
-        return wait_for(
-            lambda: self._over(task_id), f'task {task_id} to end'
-        )
+        return wait_for(lambda: self._over(task_id), f'task {task_id} to end')
 
     def _over(self, task_id: str) -> model.Task | None:
         task = db_tasks.get(self.rt.db, task_id)
@@ -175,9 +171,7 @@ class StackTestCase(base.TestCase):
 
     def make_vault(self, capacity_gb: int = 100) -> str:
         body = {'vault': {'name': 'v1', 'capacity_gb': capacity_gb}}
-        return self.call('POST', '/v1/vaults', body, expect=201)['vault'][
-            'id'
-        ]
+        return self.call('POST', '/v1/vaults', body, expect=201)['vault']['id']
 
     def start_backup(
         self, server_id: str, vault_id: str, **fields: Any
@@ -201,9 +195,7 @@ class StackTestCase(base.TestCase):
         ]
 
     def get_vault(self, vault_id: str) -> dict[str, Any]:
-        return self.call('GET', f'/v1/vaults/{vault_id}', expect=200)[
-            'vault'
-        ]
+        return self.call('GET', f'/v1/vaults/{vault_id}', expect=200)['vault']
 
     def finish(
         self, resource: dict[str, Any], status: str = 'succeeded'
@@ -228,9 +220,9 @@ class StackTestCase(base.TestCase):
 
     def delete_backup(self, backup_id: str) -> None:
         """Delete a backup and wait until it is gone."""
-        backup = self.call(
-            'DELETE', f'/v1/backups/{backup_id}', expect=202
-        )['backup']
+        backup = self.call('DELETE', f'/v1/backups/{backup_id}', expect=202)[
+            'backup'
+        ]
         self.finish(backup)
         self.error('GET', f'/v1/backups/{backup_id}', expect=404)
 

@@ -12,7 +12,6 @@
 
 """The programs as real processes: started, killed, started again."""
 
-import json
 import os
 import pathlib
 import random
@@ -22,10 +21,9 @@ import subprocess
 import sys
 import time
 from typing import Any
-import urllib.error
-import urllib.request
 
 import fixtures
+import requests
 
 from csbs.tests import base
 from csbs.tests.functional import stack
@@ -78,20 +76,20 @@ class ProcessTestCase(base.TestCase):
     def call(
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> Any:
-        request = urllib.request.Request(
+        answer = requests.request(
+            method,
             f'http://127.0.0.1:{self.port}{path}',
-            method=method,
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={'Content-Type': 'application/json'},
+            json=body,
+            timeout=30,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        answer.raise_for_status()
+        return answer.json()
 
     def wait_until_ready(self) -> None:
         def ready() -> bool:
             try:
                 return bool(self.call('GET', '/healthcheck'))
-            except (urllib.error.URLError, ConnectionError):
+            except requests.RequestException:
                 return False
 
         stack.wait_for(ready, 'the API to answer')
@@ -109,9 +107,7 @@ class ProcessTestCase(base.TestCase):
 
     def read_disks(self) -> dict[str, bytes]:
         folder = self.state / 'cloud' / 'servers' / 'web'
-        return {
-            path.stem: path.read_bytes() for path in folder.glob('*.raw')
-        }
+        return {path.stem: path.read_bytes() for path in folder.glob('*.raw')}
 
     def start_backup(self, vault_id: str) -> dict[str, Any]:
         (server,) = self.call('GET', '/v1/servers')['servers']
@@ -127,9 +123,7 @@ class ProcessTestCase(base.TestCase):
         return vault_id
 
     def task(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self.call('GET', f'/v1/tasks/{task_id}')[
-            'task'
-        ]
+        task: dict[str, Any] = self.call('GET', f'/v1/tasks/{task_id}')['task']
         return task
 
     def finish(self, resource: dict[str, Any]) -> dict[str, Any]:
@@ -179,9 +173,7 @@ class StandaloneTest(ProcessTestCase):
         task = self.finish(backup)
         self.assertLess(time.monotonic() - began, 60)
         self.assertEqual('succeeded', task['status'])
-        self.assertEqual(
-            [], os.listdir(self.state / 'cloud' / 'snapshots')
-        )
+        self.assertEqual([], os.listdir(self.state / 'cloud' / 'snapshots'))
         self.restore(good)
         self.assertEqual(disks, self.read_disks())
         self.restore(backup)
@@ -253,9 +245,7 @@ class SeparateProcessesTest(ProcessTestCase):
         printed = synced.communicate(timeout=stack.DEADLINE)[0]
         self.assertEqual(0, synced.returncode, printed)
         self.assertIn('0001', printed)
-        checked = self.start(
-            'csbs-status', *arguments, 'upgrade', 'check'
-        )
+        checked = self.start('csbs-status', *arguments, 'upgrade', 'check')
         printed = checked.communicate(timeout=stack.DEADLINE)[0]
         self.assertEqual(0, checked.returncode, printed)
 

@@ -13,6 +13,7 @@
 """Bit flips, truncations, swaps and losses: all are found, none does harm."""
 
 from collections.abc import Iterator
+import itertools
 import random
 import uuid
 
@@ -105,7 +106,7 @@ class TestDamage(base.TestCase):
     def test_swapped_objects(self) -> None:
         for prefix in ('packs/', 'manifests/'):
             names = self.vault.names(prefix)
-            for one, other in zip(names, names[1:], strict=False):
+            for one, other in itertools.pairwise(names):
                 left = self.vault.objects.get(one)
                 right = self.vault.objects.get(other)
                 self.vault.objects.put(one, right)
