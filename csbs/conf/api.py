@@ -33,7 +33,10 @@ OPTS = [
         'auth_strategy',
         default='keystone',
         choices=[
-            ('keystone', 'A Keystone token is needed, see [keystone_authtoken]'),
+            (
+                'keystone',
+                'A Keystone token is needed, see [keystone_authtoken]',
+            ),
             ('noauth', 'Everybody may do everything; never in production'),
         ],
         help='How callers show who they are. With noauth the project comes '
