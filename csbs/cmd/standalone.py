@@ -138,11 +138,8 @@ class Standalone:
             protection_manager.Manager(rt),
             scheduler_manager.Manager(rt),
         ]
-        server = wsgi.Server(
-            listener.getsockname()[:2], app.create_app(rt), numthreads=8
-        )
-        server.socket = listener
-        server.ready = True
+        server = _Server(listener, app.create_app(rt))
+        server.prepare()
         web = threading.Thread(target=_run_web, args=(server,), name='api')
         for part in parts:
             part.start()
@@ -182,6 +179,19 @@ class Standalone:
                 f'used: {error.strerror}. Give another --port.'
             ) from error
         return listener
+
+
+class _Server(wsgi.Server):
+    """A web server on a socket that is bound already."""
+
+    def __init__(self, listener: socket.socket, application: Any) -> None:
+        super().__init__(listener.getsockname()[:2], application, numthreads=8)
+        self._listener = listener
+
+    def bind(self, *args: Any) -> socket.socket:
+        """Take the socket that there is instead of making one."""
+        self.socket = self._listener
+        return self._listener
 
 
 def _run_web(server: wsgi.Server) -> None:
