@@ -35,7 +35,7 @@ import requests
 #: the most entries that the service puts on one page
 MAX_PAGE = 1000
 
-#: the filters that every list takes; times are RFC 3339
+#: the filters of all lists of what projects own; times are RFC 3339
 COMMON_FILTERS = (
     'all_projects',
     'created_before',
