@@ -208,7 +208,8 @@ def explain(error: jsonschema_exceptions.ValidationError) -> str:
     path = '.'.join(str(part) for part in error.absolute_path)
     # The stubs allow for an error that nothing was validated for.
     limit: Any = error.validator_value
-    kind, value = error.validator, error.instance
+    kind = error.validator
+    value: Any = error.instance
     if kind == 'required':
         missing = [name for name in limit if name not in value]
         where = f'{path}.' if path else ''
