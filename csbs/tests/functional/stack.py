@@ -74,6 +74,12 @@ class StackFixture(fixtures.Fixture):
                 part.start()
                 self.addCleanup(part.stop)
 
+    def restart_protection(self) -> None:
+        """Start a new worker after the first was stopped."""
+        self.protection = protection_manager.Manager(self.rt)
+        self.protection.start()
+        self.addCleanup(self.protection.stop)
+
     def _configure(self) -> cfg.ConfigOpts:
         conf = csbs_conf.new()
         conf([], project='csbs', default_config_files=[])
