@@ -22,9 +22,7 @@ from typing import Any
 
 from csbs.tests.functional import stack
 
-_FOLDER = (
-    pathlib.Path(__file__).parents[3] / 'api-ref' / 'source' / 'samples'
-)
+_FOLDER = pathlib.Path(__file__).parents[3] / 'api-ref' / 'source' / 'samples'
 
 
 def _shape(value: Any) -> Any:
