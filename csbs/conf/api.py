@@ -73,6 +73,6 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(OPTS, group=GROUP)
 
 
-def list_opts() -> dict[cfg.OptGroup, list[cfg.Opt]]:
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return {GROUP: OPTS}
+    return [(GROUP, OPTS)]

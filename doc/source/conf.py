@@ -14,6 +14,7 @@
 """How Sphinx builds the documentation."""
 
 extensions = [
+    'cliff.sphinxext',
     'openstackdocstheme',
     'oslo_config.sphinxconfiggen',
     'oslo_config.sphinxext',
