@@ -14,7 +14,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import random
+import secrets
 from typing import Any
 import uuid
 
@@ -66,7 +66,7 @@ def create(
             vault_id=vault_id,
             server_id=server_id,
             server_name=server.name,
-            name=name or f'manualbk_{random.randrange(10000):04}',
+            name=name or f'manualbk_{secrets.randbelow(10000):04}',
             description=description,
             status=model.BackupStatus.CREATING,
             kind=(

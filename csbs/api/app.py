@@ -107,7 +107,9 @@ class _Api:
         schemas = validation.schemas_of(route.handler)
 
         def view(**args: str) -> flask.Response:
-            version = versions.negotiate(flask.request.headers)
+            if not validation.storable(args):
+                raise werkzeug_exceptions.NotFound()
+            version = versions.negotiate(dict(flask.request.headers))
             flask.g.version = version
             context = self._context(route)
             raw = flask.request
@@ -210,6 +212,10 @@ def _body(schemas: validation.Schemas) -> dict[str, Any]:
             value = json.loads(raw, parse_constant=_refuse)
         except (ValueError, RecursionError):
             raise errors.NotJson() from None
+        if not validation.storable(value):
+            raise errors.NotJson(
+                'The body of the request holds characters that are no text.'
+            )
     validation.check(schemas.body, value)
     body: dict[str, Any] = value
     return body
@@ -221,9 +227,8 @@ def _refuse(word: str) -> None:
 
 
 def _json(status: int, body: Mapping[str, Any]) -> flask.Response:
-    response = flask.Response(
+    return flask.Response(
         json.dumps(body, ensure_ascii=False),
         status=status,
         content_type='application/json',
     )
-    return response

@@ -25,6 +25,7 @@ from csbs import exception
 from csbs.api import errors
 
 _LOCAL_PROJECT = 'local'
+#: each one implies those before it, as Keystone's own do
 _LOCAL_ROLES = ('reader', 'member', 'manager', 'admin')
 
 
@@ -55,25 +56,28 @@ def keystone(environ: Mapping[str, Any]) -> csbs_context.RequestContext:
 def noauth(environ: Mapping[str, Any]) -> csbs_context.RequestContext:
     """Return the context of a request that is believed what it says.
 
-    ``X-Roles`` may name fewer roles than all, to try the rules out.
+    ``X-Roles`` may name lesser roles than admin, to try the rules out.
     """
     token = environ.get('HTTP_X_AUTH_TOKEN', '')
     user, _, project = token.partition(':')
-    roles = environ.get('HTTP_X_ROLES')
     return csbs_context.RequestContext(
         user_id=environ.get('HTTP_X_USER_ID') or user or _LOCAL_PROJECT,
         project_id=(
             environ.get('HTTP_X_PROJECT_ID') or project or _LOCAL_PROJECT
         ),
-        roles=(
-            list(_LOCAL_ROLES)
-            if roles is None
-            else [role.strip() for role in roles.split(',')]
-        ),
+        roles=_with_implied(environ.get('HTTP_X_ROLES', 'admin')),
         auth_token=token or None,
         request_id=environ.get('openstack.request_id'),
         global_request_id=environ.get('openstack.global_request_id'),
     )
+
+
+def _with_implied(text: str) -> list[str]:
+    roles = {role.strip() for role in text.split(',')} - {''}
+    for position, role in enumerate(_LOCAL_ROLES):
+        if role in roles:
+            roles.update(_LOCAL_ROLES[:position])
+    return sorted(roles)
 
 
 STRATEGIES = {'keystone': keystone, 'noauth': noauth}

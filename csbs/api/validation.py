@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import datetime
+import re
 from typing import Any
 from typing import TypeVar
 import uuid
@@ -40,6 +41,7 @@ _ATTRIBUTE = 'csbs_schemas'
 #: more complaints than that help nobody
 _MOST_REASONS = 5
 _CHECKER = jsonschema.FormatChecker(formats=())
+_RFC_3339 = re.compile(r'\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d', re.ASCII)
 _BOOLEANS = {'true': True, '1': True, 'false': False, '0': False}
 _TYPES = {
     'array': 'a list',
@@ -115,7 +117,7 @@ def parse_time(text: str) -> datetime.datetime:
 def _is_time(value: object) -> bool:
     # fromisoformat takes dates and week numbers too; RFC 3339 does not.
     if isinstance(value, str):
-        if len(value) < 20 or value[10] not in 'Tt ':
+        if not _RFC_3339.match(value):
             raise ValueError('not an RFC 3339 time')
         parse_time(value)
     return True
@@ -139,6 +141,8 @@ def check_query(
     for name, text in pairs:
         if name in values:
             raise exception.Invalid(f'{name}: is given more than once.')
+        if not storable(text):
+            raise exception.Invalid(f'{name}: holds what is no text.')
         values[name] = _convert(schema['properties'].get(name, {}), text)
     check(schema, values)
     return values
@@ -153,6 +157,21 @@ def _convert(schema: Mapping[str, Any], text: str) -> Any:
     elif schema.get('type') == 'boolean':
         return _BOOLEANS.get(text.lower(), text)
     return text
+
+
+def storable(value: Any) -> bool:
+    """Tell whether every string inside a value is text a database takes.
+
+    JSON allows NUL characters and halves of surrogate pairs; PostgreSQL
+    refuses the first, UTF-8 the second.
+    """
+    if isinstance(value, dict):
+        return all(storable(k) and storable(v) for k, v in value.items())
+    if isinstance(value, list):
+        return all(storable(part) for part in value)
+    if isinstance(value, str):
+        return not any(c == '\0' or '\ud800' <= c <= '\udfff' for c in value)
+    return True
 
 
 def check(schema: types.Schema, value: Any) -> None:
@@ -187,13 +206,17 @@ def _errors(
 def explain(error: jsonschema_exceptions.ValidationError) -> str:
     """Return one sentence: where the fault is, and what it is."""
     path = '.'.join(str(part) for part in error.absolute_path)
-    kind, limit, value = error.validator, error.validator_value, error.instance
+    # The stubs allow for an error that nothing was validated for.
+    limit: Any = error.validator_value
+    kind = error.validator
+    value: Any = error.instance
     if kind == 'required':
         missing = [name for name in limit if name not in value]
         where = f'{path}.' if path else ''
         return ' '.join(f'{where}{name}: is missing.' for name in missing)
     if kind == 'additionalProperties':
-        known = error.schema.get('properties', {})
+        schema: Any = error.schema
+        known = schema.get('properties', {})
         extra = sorted(name for name in value if name not in known)
         where = f'{path}.' if path else ''
         return ' '.join(f'{where}{name}: is not known here.' for name in extra)
@@ -206,8 +229,9 @@ def _reason(
     limit: Any,
     value: Any,
 ) -> str:
-    if kind in ('pattern', 'anyOf') and 'x-reason' in error.schema:
-        return str(error.schema['x-reason'])
+    schema: Any = error.schema
+    if kind in ('pattern', 'anyOf') and 'x-reason' in schema:
+        return str(schema['x-reason'])
     if kind == 'type':
         wanted = [limit] if isinstance(limit, str) else limit
         return 'must be ' + ' or '.join(_TYPES[name] for name in wanted)

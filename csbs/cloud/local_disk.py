@@ -267,7 +267,7 @@ def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
                 ctypes.c_int64,
             ]
             function.restype = ctypes.c_int
-            return function  # type: ignore[no-any-return]
+            return function
     return None
 
 

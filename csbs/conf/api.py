@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 GROUP = cfg.OptGroup('api', title='The REST API')
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         'host',
         default='127.0.0.1',
@@ -33,7 +33,10 @@ OPTS = [
         'auth_strategy',
         default='keystone',
         choices=[
-            ('keystone', 'A Keystone token is needed, see [keystone_authtoken]'),
+            (
+                'keystone',
+                'A Keystone token is needed, see [keystone_authtoken]',
+            ),
             ('noauth', 'Everybody may do everything; never in production'),
         ],
         help='How callers show who they are. With noauth the project comes '

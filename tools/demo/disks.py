@@ -104,6 +104,10 @@ class Server:
             fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
+    def in_use(self) -> int:
+        """Return the bytes of the disks that are not holes."""
+        return sum(allocated(disk.path) for disk in self.disks)
+
     def pictures(self) -> list[Picture]:
         """Return what is on the disks now."""
         return [take(disk.path) for disk in self.disks]

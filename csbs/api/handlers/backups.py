@@ -74,9 +74,7 @@ def _render_backup(
     }
 
 
-def _progress(
-    backup: model.Backup, tasks: Mapping[str, model.Task]
-) -> int:
+def _progress(backup: model.Backup, tasks: Mapping[str, model.Task]) -> int:
     if backup.status == model.BackupStatus.AVAILABLE:
         return 100
     task = tasks.get(backup.task_id or '')
@@ -105,9 +103,7 @@ def answer(req: Request, backup: model.Backup) -> dict[str, Any]:
 def list_backups(req: Request) -> dict[str, Any]:
     """List backups."""
     wanted = listing.of(req, 'csbs:backups:list_all_projects')
-    found = db.find(
-        req.rt.db, wanted.project_id, wanted.filters, wanted.page
-    )
+    found = db.find(req.rt.db, wanted.project_id, wanted.filters, wanted.page)
     tasks = _tasks_of(req, found)
     return listing.answer(
         req,

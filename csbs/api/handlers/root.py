@@ -54,7 +54,7 @@ def check_health(req: Request) -> dict[str, Any]:
     except Exception as error:
         # Whatever it is, a load balancer has to look elsewhere.
         LOG.warning('The database does not answer: %s', error)
-        raise Unhealthy() from error
+        raise Unhealthy() from None
     return {'status': 'ok'}
 
 

@@ -27,9 +27,7 @@ from csbs.db import tasks as db
 from csbs.domain import model
 
 
-def _render_task(
-    task: model.Task, now: datetime.datetime
-) -> dict[str, Any]:
+def _render_task(task: model.Task, now: datetime.datetime) -> dict[str, Any]:
     return {
         'id': task.id,
         'project_id': task.project_id,
@@ -55,11 +53,8 @@ def _render_task(
 
 
 def _host(task: model.Task) -> str | None:
-    # An owner is a host and, behind the last colon, one of its processes.
-    if task.owner is None:
-        return None
-    host, colon, instance = task.owner.rpartition(':')
-    return host if colon else instance
+    # An owner is a host and, behind a slash, one process on it.
+    return None if task.owner is None else task.owner.partition('/')[0]
 
 
 @validation.query(schemas.LIST_QUERY)
@@ -67,9 +62,7 @@ def _host(task: model.Task) -> str | None:
 def list_tasks(req: Request) -> dict[str, Any]:
     """List tasks."""
     wanted = listing.of(req, 'csbs:tasks:list_all_projects')
-    found = db.find(
-        req.rt.db, wanted.project_id, wanted.filters, wanted.page
-    )
+    found = db.find(req.rt.db, wanted.project_id, wanted.filters, wanted.page)
     now = paging.utcnow()
     return listing.answer(
         req,

@@ -54,9 +54,7 @@ def _answer(vault: model.Vault) -> dict[str, Any]:
 def list_vaults(req: Request) -> dict[str, Any]:
     """List vaults."""
     wanted = listing.of(req, 'csbs:vaults:list_all_projects')
-    found = db.find(
-        req.rt.db, wanted.project_id, wanted.filters, wanted.page
-    )
+    found = db.find(req.rt.db, wanted.project_id, wanted.filters, wanted.page)
     return listing.answer(req, 'vaults', found, wanted.limit, _render_vault)
 
 
@@ -99,9 +97,7 @@ def update_vault(req: Request) -> dict[str, Any]:
 @validation.response(202, schemas.SHOW)
 def delete_vault(req: Request) -> dict[str, Any]:
     """Delete an empty vault."""
-    return _answer(
-        actions.delete(req.rt, req.context, req.args['vault_id'])
-    )
+    return _answer(actions.delete(req.rt, req.context, req.args['vault_id']))
 
 
 @validation.body(schemas.EXTEND)

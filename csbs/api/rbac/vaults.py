@@ -16,9 +16,7 @@
 from csbs.api.rbac import base
 
 RULES = [
-    base.rule(
-        'vaults:list', base.READER, 'List vaults.', 'GET', '/v1/vaults'
-    ),
+    base.rule('vaults:list', base.READER, 'List vaults.', 'GET', '/v1/vaults'),
     base.rule(
         'vaults:list_all_projects',
         base.ADMIN_OR_SERVICE,

@@ -116,9 +116,7 @@ UPDATE = types.wrapped(
         minProperties=1,
     ),
 )
-RESTORE = types.wrapped(
-    'restore', types.record({'power_on': types.BOOLEAN})
-)
+RESTORE = types.wrapped('restore', types.record({'power_on': types.BOOLEAN}))
 CREATE_SERVER = types.wrapped(
     'server',
     types.record(

@@ -25,9 +25,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 #: letters, digits, Chinese characters (the unified blocks), _ and -
-_NAME_CHARACTERS = (
-    'A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af-'
-)
+_NAME_CHARACTERS = 'A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af-'
 
 #: ``$`` alone would let a newline at the end through in Python
 NAME: Schema = {
@@ -142,9 +140,7 @@ def listing(
     return record(properties)
 
 
-LINK = record(
-    {'rel': STRING, 'href': STRING}, ['rel', 'href'], title='Link'
-)
+LINK = record({'rel': STRING, 'href': STRING}, ['rel', 'href'], title='Link')
 
 FAULT = nullable(
     record(

@@ -54,7 +54,7 @@ LIST_QUERY = types.listing(
         'id': types.UUID,
         'name': types.STRING,
         'status': _STATUS,
-        'capacity_gb': types.COUNT,
+        'capacity_gb': {'type': 'integer', 'minimum': 0, 'maximum': 1024000},
     },
     ['created_at', 'name', 'status', 'capacity_gb', 'expires_at', 'id'],
     projects=True,
