@@ -101,7 +101,10 @@ def collect(
         for reference, size in packs.items()
         if not live.holds(reference)
     }
-    verdicts = {reference: times.get(reference, now) for reference in dead}
+    # A time to come was noted by a clock that was ahead: it starts anew.
+    verdicts = {
+        reference: min(times.get(reference, now), now) for reference in dead
+    }
     doomed = {
         reference
         for reference, since in verdicts.items()
