@@ -114,6 +114,12 @@ def collect(
         written = condemned.write(core, verdicts)
         condemned.remove(core, batches)
         batches = written
+    if doomed:
+        # A backup may have been resumed since the leases were listed, and
+        # another collection may have taken its packs off the list.
+        again = _Live(core)
+        again.add_leases(now)
+        doomed = {each for each in doomed if not again.holds(each)}
     for reference in doomed:
         core.objects.delete(names.pack(reference))
     if doomed:
