@@ -51,7 +51,7 @@ class StandaloneTest(processes.ProcessTestCase):
         changed = self.read_disks()
         backup = self.start_backup(vault_id)
         stack.wait_for(
-            lambda: self.task(backup['task_id'])['step'] == 'backing_up',
+            lambda: self.reached(backup, 'backing_up'),
             'the data to move',
         )
         self.end(process, signal.SIGKILL)
@@ -68,6 +68,34 @@ class StandaloneTest(processes.ProcessTestCase):
         self.assertEqual(changed, self.read_disks())
         again = self.start_backup(vault_id)
         self.assertEqual('succeeded', self.finish(again)['status'])
+
+    def reached(self, resource: dict[str, Any], step: str) -> bool:
+        """Tell whether a task came to a step, or even to its end."""
+        task = self.task(resource['task_id'])
+        return task['step'] == step or bool(task['finished_at'])
+
+    def test_killed_in_a_restore(self) -> None:
+        disks = self.make_disks(vda=96 * MIB, vdb=32 * MIB)
+        process = self.start_standalone()
+        backup = self.start_backup(self.make_vault())
+        self.assertEqual('succeeded', self.finish(backup)['status'])
+        for path in (self.state / 'cloud' / 'servers' / 'web').glob('*.raw'):
+            path.write_bytes(os.urandom(path.stat().st_size))
+        asked = self.call(
+            'POST', f'/v1/backups/{backup["id"]}/restore', {'restore': {}}
+        )['backup']
+        stack.wait_for(
+            lambda: self.reached(asked, 'writing'),
+            'the first byte to be written',
+        )
+        self.end(process, signal.SIGKILL)
+
+        self.start_standalone()
+        self.assertEqual('succeeded', self.finish(asked)['status'])
+        self.assertEqual(disks, self.read_disks())
+        (server,) = self.call('GET', '/v1/servers')['servers']
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertTrue(server['protectable'], server['reason'])
 
     def restore(self, backup: dict[str, Any]) -> None:
         asked = self.call(
