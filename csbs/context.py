@@ -18,13 +18,11 @@ from typing import Self
 from oslo_context import context as oslo_context
 
 
-class RequestContext(oslo_context.RequestContext):  # type: ignore[misc]
+class RequestContext(oslo_context.RequestContext):
     """oslo.context's, with a way to make one for the service itself."""
 
     @classmethod
-    def for_service(
-        cls, project_id: str | None = None, **kwargs: Any
-    ) -> Self:
+    def for_service(cls, project_id: str | None = None, **kwargs: Any) -> Self:
         """Return a context for work that no user's request is behind.
 
         :param project_id: the project that the work is for

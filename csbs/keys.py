@@ -78,7 +78,7 @@ class KeyFile:
 
     def get(self, ref: str) -> bytes:
         """Return a key."""
-        entry = self._read().get(ref)
+        entry = self._read().get(ref, {})
         try:
             key = base64.b64decode(entry['key'], validate=True)
         except (TypeError, KeyError, ValueError):
@@ -114,9 +114,7 @@ class KeyFile:
         """Give the keys to be changed, one process at a time."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(
-                f'{self._path}.lock', os.O_RDWR | os.O_CREAT, 0o600
-            )
+            lock = os.open(f'{self._path}.lock', os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise exception.KeyMissing(
                 reason=f'the key file cannot be written: {error}'

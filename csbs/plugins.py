@@ -26,7 +26,7 @@ def load(namespace: str, name: str) -> Any:
 
     :raises UnknownDriver: with the names that are known
     """
-    found = stevedore.ExtensionManager(
+    found: stevedore.ExtensionManager[Any] = stevedore.ExtensionManager(
         namespace,
         propagate_map_exceptions=True,
         on_load_failure_callback=_raise,
@@ -39,7 +39,7 @@ def load(namespace: str, name: str) -> Any:
     return found[name].plugin
 
 
-def _raise(manager: Any, entry_point: Any, error: Exception) -> None:
+def _raise(manager: Any, entry_point: Any, error: BaseException) -> None:
     raise UnknownDriver(
         f'The driver "{entry_point.name}" cannot be loaded: {error}'
     ) from error

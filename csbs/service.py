@@ -12,6 +12,7 @@
 
 """Connecting a process to all it works with, from the configuration."""
 
+import os
 from typing import Any
 
 from oslo_config import cfg
@@ -28,11 +29,16 @@ from csbs.db import session
 def build_runtime(conf: cfg.ConfigOpts | None = None) -> Runtime:
     """Connect a process to all it works with.
 
-    :param conf: None to load it from the usual places
+    :param conf: None to load it from the files in the environment variable
+        ``OS_CSBS_CONFIG_FILES`` (separated by semicolons), else from the
+        usual places
     :raises plugins.UnknownDriver: when the configuration names one
     """
     if conf is None:
-        conf = csbs_conf.load()
+        files = os.environ.get('OS_CSBS_CONFIG_FILES')
+        conf = csbs_conf.load(
+            default_config_files=files.split(';') if files else None
+        )
         log.setup(conf, 'csbs')
     return Runtime(
         conf=conf,

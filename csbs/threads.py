@@ -16,9 +16,13 @@ oslo.service takes eventlet for granted when nobody chose, and oslo.messaging
 makes it do so as soon as it is imported; csbs uses eventlet nowhere.
 """
 
+import warnings
+
 from oslo_service import backend
 
 
 def choose() -> None:
     """Choose threads; to be called before anything else is imported."""
+    # Libraries look whether eventlet is there, and it then warns of itself.
+    warnings.filterwarnings('ignore', r'\s*Eventlet is deprecated')
     backend.init_backend(backend.BackendType.THREADING)

@@ -43,9 +43,7 @@ class ServerView:
     notice: str | None
 
 
-def find(
-    rt: Runtime, ctx: csbs_context.RequestContext
-) -> list[ServerView]:
+def find(rt: Runtime, ctx: csbs_context.RequestContext) -> list[ServerView]:
     """Return the project's servers."""
     return _views(rt, ctx, rt.cloud.servers(ctx))
 

@@ -14,7 +14,7 @@
 
 from collections.abc import Mapping
 import datetime
-import random
+import secrets
 from typing import Any
 import uuid
 
@@ -51,8 +51,8 @@ def create(
     key_ref = rt.keys.create(f'csbs vault {vault_id}')
     vault = model.Vault(
         id=vault_id,
-        project_id=ctx.project_id,
-        name=name or f'Vault-{random.randrange(10000):04}',
+        project_id=str(ctx.project_id),
+        name=name or f'Vault-{secrets.randbelow(10000):04}',
         description=description,
         capacity_gb=capacity_gb,
         months=months,

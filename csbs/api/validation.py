@@ -206,13 +206,17 @@ def _errors(
 def explain(error: jsonschema_exceptions.ValidationError) -> str:
     """Return one sentence: where the fault is, and what it is."""
     path = '.'.join(str(part) for part in error.absolute_path)
-    kind, limit, value = error.validator, error.validator_value, error.instance
+    # The stubs allow for an error that nothing was validated for.
+    limit: Any = error.validator_value
+    kind = error.validator
+    value: Any = error.instance
     if kind == 'required':
         missing = [name for name in limit if name not in value]
         where = f'{path}.' if path else ''
         return ' '.join(f'{where}{name}: is missing.' for name in missing)
     if kind == 'additionalProperties':
-        known = error.schema.get('properties', {})
+        schema: Any = error.schema
+        known = schema.get('properties', {})
         extra = sorted(name for name in value if name not in known)
         where = f'{path}.' if path else ''
         return ' '.join(f'{where}{name}: is not known here.' for name in extra)
@@ -225,8 +229,9 @@ def _reason(
     limit: Any,
     value: Any,
 ) -> str:
-    if kind in ('pattern', 'anyOf') and 'x-reason' in error.schema:
-        return str(error.schema['x-reason'])
+    schema: Any = error.schema
+    if kind in ('pattern', 'anyOf') and 'x-reason' in schema:
+        return str(schema['x-reason'])
     if kind == 'type':
         wanted = [limit] if isinstance(limit, str) else limit
         return 'must be ' + ' or '.join(_TYPES[name] for name in wanted)

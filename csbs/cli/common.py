@@ -336,7 +336,7 @@ def cloud_id(
     :raises openstack.exceptions.DuplicateResource: when there are many
     """
     manager: Any = cmd.app.client_manager
-    if manager.auth_plugin_name in ('none', 'admin_token'):
+    if manager.auth_ref is None:
         return name_or_id
     find = getattr(getattr(manager.sdk_connection, service), f'find_{kind}')
     try:

@@ -35,9 +35,7 @@ from csbs.store import volume
 class Ledger(Protocol):
     """The record of what a task makes in the cloud."""
 
-    def plan(
-        self, kind: model.ResourceKind, **data: Any
-    ) -> model.Resource:
+    def plan(self, kind: model.ResourceKind, **data: Any) -> model.Resource:
         """Write down a resource before it is made, in its own transaction.
 
         :param data: JSON-able; all :meth:`Cloud.discard` needs to find it
@@ -159,9 +157,7 @@ class Cloud(Protocol):
         """
         ...
 
-    def hold(
-        self, server: model.Server, ledger: Ledger
-    ) -> model.Resource:
+    def hold(self, server: model.Server, ledger: Ledger) -> model.Resource:
         """Stop the server and lock it, so that its disks can be overwritten.
 
         Discarding the entry unlocks it and starts it again if it was running

@@ -42,7 +42,7 @@ _PARTS: dict[str, type[Any]] = {
 }
 
 
-class Service(oslo_service.ServiceBase):  # type: ignore[misc]
+class Service(oslo_service.ServiceBase):
     """One part as an oslo.service process.
 
     Holds strings only and builds everything in :meth:`start`, so that it

@@ -23,7 +23,6 @@ import fcntl
 import os
 import pathlib
 import signal
-import socket
 import sys
 import threading
 from typing import Any
@@ -121,33 +120,28 @@ class Standalone:
         """
         lock = self._lock()
         try:
-            listener = self._listen()
             log.setup(self._conf, 'csbs')
             rt = service.build_runtime(self._conf)
             migration.sync(rt.db)
+            server = self._listen(rt)
             # The lock says that no other process works on these tasks.
             watchdog.run(rt, paging.utcnow() + watchdog.FOR_EVER)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self._stop.set())
-            self._serve(rt, listener)
+            self._serve(rt, server)
         finally:
             os.close(lock)
 
-    def _serve(self, rt: Runtime, listener: socket.socket) -> None:
+    def _serve(self, rt: Runtime, server: wsgi.Server) -> None:
         parts: list[Any] = [
             protection_manager.Manager(rt),
             scheduler_manager.Manager(rt),
         ]
-        server = wsgi.Server(
-            listener.getsockname()[:2], app.create_app(rt), numthreads=8
-        )
-        server.socket = listener
-        server.ready = True
-        web = threading.Thread(target=_run_web, args=(server,), name='api')
+        web = threading.Thread(target=server.serve, name='api')
         for part in parts:
             part.start()
         web.start()
-        host, port = listener.getsockname()[:2]
+        host, port = server.bind_addr[:2]
         print(f'csbs answers at http://{host}:{port}', flush=True)
         self._stop.wait()
         server.stop()
@@ -157,9 +151,7 @@ class Standalone:
         rt.db.dispose()
 
     def _lock(self) -> int:
-        handle = os.open(
-            self._state / 'lock', os.O_RDWR | os.O_CREAT, 0o600
-        )
+        handle = os.open(self._state / 'lock', os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -170,19 +162,19 @@ class Standalone:
             ) from None
         return handle
 
-    def _listen(self) -> socket.socket:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    def _listen(self, rt: Runtime) -> wsgi.Server:
+        """Return the web server, bound to its port but not serving yet."""
+        server = wsgi.Server(
+            (self._conf.bind, self._conf.port),
+            app.create_app(rt),
+            numthreads=8,
+        )
         try:
-            listener.bind((self._conf.bind, self._conf.port))
+            server.prepare()
         except OSError as error:
-            listener.close()
             raise CannotStart(
                 f'Port {self._conf.port} at {self._conf.bind} cannot be '
-                f'used: {error.strerror}. Give another --port.'
+                'used, most likely because another program does. Give '
+                'another --port.'
             ) from error
-        return listener
-
-
-def _run_web(server: wsgi.Server) -> None:
-    server.serve()
+        return server

@@ -24,7 +24,7 @@ from csbs import service
 from csbs.db import migration
 
 
-class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+class Checks(upgradecheck.UpgradeCommands):
     """What ``csbs-status upgrade check`` looks at."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -47,9 +47,7 @@ class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
             plugins.load('csbs.cloud', self._conf.protection.cloud)
             plugins.load('csbs.object_store', self._conf.store.backend)
         except (plugins.UnknownDriver, exception.CsbsError) as error:
-            return upgradecheck.Result(
-                upgradecheck.Code.FAILURE, str(error)
-            )
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
     _upgrade_checks = (

@@ -102,6 +102,10 @@ def load(
         list(argv),
         project='csbs',
         prog=prog,
-        default_config_files=default_config_files,
+        default_config_files=(
+            None
+            if default_config_files is None
+            else list(default_config_files)
+        ),
     )
     return conf

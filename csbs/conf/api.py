@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 GROUP = cfg.OptGroup('api', title='The REST API')
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         'host',
         default='127.0.0.1',
@@ -76,6 +76,6 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(OPTS, group=GROUP)
 
 
-def list_opts() -> dict[cfg.OptGroup, list[cfg.Opt]]:
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return {GROUP: OPTS}
+    return [(GROUP, OPTS)]

@@ -20,13 +20,13 @@ GROUP = cfg.OptGroup(
     title='The local cloud: servers as folders of disk images',
 )
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         'path',
         default='$state_path/cloud',
         help='Directory that holds the servers of the local cloud, their '
         'snapshots and new volumes. Every folder under its "servers" '
-        'folder that holds raw disk images (*.raw, *.img) is a server. '
+        'folder that holds raw disk images is a server. '
         'Snapshots take no room and no time where the file system can '
         'clone files (XFS, Btrfs), so all of the directory is best on one '
         'such file system.',
@@ -48,6 +48,6 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(OPTS, group=GROUP)
 
 
-def list_opts() -> dict[cfg.OptGroup, list[cfg.Opt]]:
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return {GROUP: OPTS}
+    return [(GROUP, OPTS)]

@@ -16,7 +16,7 @@ from oslo_config import cfg
 
 GROUP = cfg.OptGroup('scheduler', title='The service that watches the clock')
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.IntOpt(
         'interval',
         default=5,

@@ -17,7 +17,7 @@ from oslo_config import types
 
 GROUP = cfg.OptGroup('store', title='Where backups are stored, and how')
 
-OPTS = [
+OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         'backend',
         default='file',
@@ -39,9 +39,7 @@ OPTS = [
     ),
     cfg.Opt(
         'chunk_size',
-        type=types.Integer(
-            choices=[1 << power for power in range(16, 23)]
-        ),
+        type=types.Integer(choices=[1 << power for power in range(16, 23)]),
         default=256 * 1024,
         help='Bytes of a chunk in new vaults. A vault keeps the chunk size '
         'it was made with.',

@@ -194,9 +194,7 @@ def delete(db: Database, backup_id: str) -> None:
             session.execute(sa.delete(model_).where(column == backup_id))
 
 
-def latest(
-    db: Database, server_id: str, vault_id: str
-) -> model.Backup | None:
+def latest(db: Database, server_id: str, vault_id: str) -> model.Backup | None:
     """Return the newest complete backup of a server in a vault."""
     with db.reader() as session:
         row = session.scalar(
@@ -206,9 +204,7 @@ def latest(
                 models.Backup.vault_id == vault_id,
                 models.Backup.status.in_(states.COMPLETE),
             )
-            .order_by(
-                models.Backup.created_at.desc(), models.Backup.id.desc()
-            )
+            .order_by(models.Backup.created_at.desc(), models.Backup.id.desc())
             .limit(1)
         )
         return convert.backup(row) if row is not None else None

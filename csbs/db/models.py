@@ -43,8 +43,6 @@ class UtcDateTime(sa.TypeDecorator[datetime.datetime]):
         return None if value is None else value.replace(tzinfo=datetime.UTC)
 
 
-
-
 class Base(orm.DeclarativeBase):
     """The metadata of all tables."""
 

@@ -79,11 +79,13 @@ def select_page(
         query = query.where(_after(keys, marker))
     for column, down in keys:
         # NULLs sort first going up, on every database alike.
-        query = query.order_by(
-            column.is_not(None) if not down else column.is_(None),
-            column.desc() if down else column.asc(),
-        ) if column.nullable else query.order_by(
-            column.desc() if down else column.asc()
+        query = (
+            query.order_by(
+                column.is_not(None) if not down else column.is_(None),
+                column.desc() if down else column.asc(),
+            )
+            if column.nullable
+            else query.order_by(column.desc() if down else column.asc())
         )
     return list(session.scalars(query.limit(page.limit)).unique())
 
@@ -105,6 +107,7 @@ def _after(
     equal: list[sa.ColumnElement[bool]] = []
     for column, down in keys:
         value = getattr(marker, mapper.get_property_by_column(column).key)
+        beyond: sa.ColumnElement[bool]
         if value is None:
             beyond = sa.false() if down else column.is_not(None)
             same = column.is_(None)

@@ -51,9 +51,7 @@ def create(
         return convert.resource(row)
 
 
-def set_data(
-    db: Database, resource_id: str, data: Mapping[str, Any]
-) -> None:
+def set_data(db: Database, resource_id: str, data: Mapping[str, Any]) -> None:
     """Replace what is known of a resource."""
     with db.writer() as session:
         session.execute(
@@ -78,9 +76,7 @@ def delete(db: Database, resource_id: str) -> None:
     """Strike a resource out; fine when it is gone."""
     with db.writer() as session:
         session.execute(
-            sa.delete(models.Resource).where(
-                models.Resource.id == resource_id
-            )
+            sa.delete(models.Resource).where(models.Resource.id == resource_id)
         )
 
 

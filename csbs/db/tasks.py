@@ -21,6 +21,7 @@ from collections.abc import Collection
 from collections.abc import Mapping
 import dataclasses
 import datetime
+import functools
 from typing import Any
 
 from oslo_db import exception as oslo_db_exception
@@ -65,9 +66,7 @@ def get(
         return convert.task(row)
 
 
-def get_many(
-    db: Database, task_ids: Collection[str]
-) -> dict[str, model.Task]:
+def get_many(db: Database, task_ids: Collection[str]) -> dict[str, model.Task]:
     """Return those of the tasks that are there, by id."""
     with db.reader() as session:
         rows = session.scalars(
@@ -117,31 +116,31 @@ def claim(db: Database, owner: str) -> model.Task | None:
             )
         if task_id is None:
             return None
-        now = paging.utcnow()
-        claimed = db.run(
-            lambda task_id=task_id, now=now: _update(  # type: ignore[misc]
-                db,
-                task_id,
-                models.Task.status == model.TaskStatus.QUEUED,
-                status=model.TaskStatus.RUNNING,
-                owner=owner,
-                heartbeat_at=now,
-                started_at=sa.func.coalesce(models.Task.started_at, now),
-                attempts=models.Task.attempts + 1,
-            )
-        )
-        if claimed:
+        if db.run(functools.partial(_claim, db, task_id, owner)):
             return get(db, task_id)
 
 
-def beat(
-    db: Database, task_id: str, owner: str, **columns: Any
-) -> model.Task:
+def _claim(db: Database, task_id: str, owner: str) -> bool:
+    now = paging.utcnow()
+    return _update(
+        db,
+        task_id,
+        models.Task.status == model.TaskStatus.QUEUED,
+        status=model.TaskStatus.RUNNING,
+        owner=owner,
+        heartbeat_at=now,
+        started_at=sa.func.coalesce(models.Task.started_at, now),
+        attempts=models.Task.attempts + 1,
+    )
+
+
+def beat(db: Database, task_id: str, owner: str, **columns: Any) -> model.Task:
     """Show that a task's worker lives, and write its progress down.
 
     :param columns: bytes_done, bytes_total, step
     :raises TaskLost: when the task is no longer this worker's
     """
+
     def work() -> model.Task:
         if not _update(
             db,
@@ -163,6 +162,7 @@ def close_to_cancel(db: Database, task_id: str, owner: str) -> None:
     :raises TaskCancelled: when the wish to cancel came first
     :raises TaskLost: when the task is no longer this worker's
     """
+
     def work() -> None:
         if _update(
             db,
@@ -184,6 +184,7 @@ def request_cancel(db: Database, task_id: str) -> None:
 
     :raises TaskNotCancellable: when it is over or past the point
     """
+
     def work() -> None:
         if not _update(
             db,
@@ -294,9 +295,7 @@ def lock_server(db: Database, server_id: str, task_id: str) -> None:
             session.flush()
     except oslo_db_exception.DBDuplicateEntry:
         other = locks(db, [server_id]).get(server_id, 'unknown')
-        raise exception.ServerBusy(
-            id=server_id, task_id=other
-        ) from None
+        raise exception.ServerBusy(id=server_id, task_id=other) from None
 
 
 def locks(db: Database, server_ids: Collection[str]) -> dict[str, str]:

@@ -19,23 +19,27 @@ from csbs.domain.model import BackupStatus
 from csbs.domain.model import TaskStatus
 
 #: the statuses in which nothing is going on with a backup
-STABLE = frozenset({
-    BackupStatus.AVAILABLE,
-    BackupStatus.ERROR,
-    BackupStatus.ERROR_DELETING,
-})
+STABLE = frozenset(
+    {
+        BackupStatus.AVAILABLE,
+        BackupStatus.ERROR,
+        BackupStatus.ERROR_DELETING,
+    }
+)
 
 #: what a user may delete (product rule)
 DELETABLE = STABLE
 
 #: the statuses of a backup that is being made
-IN_MAKING = frozenset({
-    BackupStatus.CREATING,
-    BackupStatus.PREPARING_SNAPSHOT,
-    BackupStatus.SNAPSHOTTING_CONSISTENT,
-    BackupStatus.SNAPSHOTTING_INCONSISTENT,
-    BackupStatus.BACKING_UP,
-})
+IN_MAKING = frozenset(
+    {
+        BackupStatus.CREATING,
+        BackupStatus.PREPARING_SNAPSHOT,
+        BackupStatus.SNAPSHOTTING_CONSISTENT,
+        BackupStatus.SNAPSHOTTING_INCONSISTENT,
+        BackupStatus.BACKING_UP,
+    }
+)
 
 #: the statuses of a backup whose data is complete and stays
 COMPLETE = frozenset({BackupStatus.AVAILABLE, BackupStatus.RESTORING})
@@ -44,14 +48,15 @@ _BACKUP_MOVES: dict[BackupStatus, frozenset[BackupStatus]] = {
     # A worker that takes over from a dead one starts again at the second
     # step, so every step of the making may go back there.
     **{
-        status: IN_MAKING
-        | {BackupStatus.AVAILABLE, BackupStatus.ERROR}
+        status: IN_MAKING | {BackupStatus.AVAILABLE, BackupStatus.ERROR}
         for status in IN_MAKING
     },
-    BackupStatus.AVAILABLE: frozenset({
-        BackupStatus.RESTORING,
-        BackupStatus.DELETING,
-    }),
+    BackupStatus.AVAILABLE: frozenset(
+        {
+            BackupStatus.RESTORING,
+            BackupStatus.DELETING,
+        }
+    ),
     BackupStatus.RESTORING: frozenset({BackupStatus.AVAILABLE}),
     BackupStatus.ERROR: frozenset({BackupStatus.DELETING}),
     BackupStatus.DELETING: frozenset({BackupStatus.ERROR_DELETING}),

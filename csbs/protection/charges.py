@@ -19,6 +19,7 @@ whatever order things happened.
 """
 
 from collections.abc import Iterable
+import functools
 import uuid
 
 from csbs.db import backups as db_backups
@@ -81,12 +82,14 @@ def _rebalance_volume(
                 if _still_there(db, vault_id, volume_id, before, item):
                     raise
                 return False
-            against = before.id if before else None
-            db.run(
-                lambda item=item, charged=charged, against=against: (
-                    db_backups.charge(db, item.id, charged, against)
-                )
+            charge = functools.partial(
+                db_backups.charge,
+                db,
+                item.id,
+                charged,
+                before.id if before else None,
             )
+            db.run(charge)
         before = item
     return True
 

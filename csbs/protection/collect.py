@@ -50,9 +50,7 @@ def settle(
     again = paging.utcnow() + grace
     if fault is not None:
         pause = max(grace, datetime.timedelta(minutes=10))
-        changes: dict[str, Any] = {
-            'collect_due_at': paging.utcnow() + pause
-        }
+        changes: dict[str, Any] = {'collect_due_at': paging.utcnow() + pause}
     else:
         changes = {'stored_bytes': result['stored_bytes']}
         changes['collect_due_at'] = again if result['condemned'] else None

@@ -132,9 +132,7 @@ class Manager:
         self._next_upkeep = time.monotonic() + _UPKEEP_INTERVAL
         db = self._rt.db
         db.run(
-            lambda: db_services.beat(
-                db, BINARY, self._host, self._started_at
-            )
+            lambda: db_services.beat(db, BINARY, self._host, self._started_at)
         )
         self._sweep()
 

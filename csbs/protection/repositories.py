@@ -28,9 +28,7 @@ from csbs.store import repository
 
 
 @contextlib.contextmanager
-def opened(
-    rt: Runtime, vault: model.Vault
-) -> Iterator[repository.Repository]:
+def opened(rt: Runtime, vault: model.Vault) -> Iterator[repository.Repository]:
     """Give a vault's repository, made at its first use.
 
     The store's errors, also those of the block, come out as csbs' own.

@@ -13,6 +13,7 @@
 """Queues garbage collection for the vaults that are due."""
 
 import datetime
+import functools
 
 from csbs import context as csbs_context
 from csbs.actions import queue
@@ -29,7 +30,7 @@ def run(rt: Runtime, now: datetime.datetime) -> int:
     schedulers don't queue the same one.
     """
     return sum(
-        rt.db.run(lambda vault=vault: _queue(rt, vault.id, now))
+        rt.db.run(functools.partial(_queue, rt, vault.id, now))
         for vault in db_vaults.due_for_collection(rt.db, now)
     )
 

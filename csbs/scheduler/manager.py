@@ -18,7 +18,7 @@ under a row's lock.
 
 from collections.abc import Callable
 import datetime
-import random
+import secrets
 import threading
 
 from oslo_log import log
@@ -78,7 +78,8 @@ class Manager:
             self.look(paging.utcnow())
             # A little chance keeps many schedulers from moving in step.
             interval = self._rt.conf.scheduler.interval
-            self._stopping.wait(interval * random.uniform(0.8, 1.2))
+            chance = 0.8 + secrets.randbelow(400) / 1000
+            self._stopping.wait(interval * chance)
 
     def _show_life(self) -> None:
         db, host = self._rt.db, self._rt.conf.host

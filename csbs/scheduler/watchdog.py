@@ -33,9 +33,7 @@ def run(rt: Runtime, now: datetime.datetime) -> int:
 
     :returns: how many
     """
-    older_than = now - datetime.timedelta(
-        seconds=rt.conf.scheduler.dead_after
-    )
+    older_than = now - datetime.timedelta(seconds=rt.conf.scheduler.dead_after)
     count = 0
     for task in db_tasks.dead(rt.db, older_than):
         if db_tasks.put_back(rt.db, task.id, str(task.owner), older_than):

@@ -27,7 +27,7 @@ from csbs.sdk.v1 import _proxy
 SERVICE_TYPE = 'server-backup'
 
 
-class ServerBackupService(service_description.ServiceDescription[Any]):
+class ServerBackupService(service_description.ServiceDescription):
     """The cloud server backup service."""
 
     service_type = SERVICE_TYPE

@@ -121,11 +121,13 @@ class ItemWriter:
         self._tree = maps.Tree(self._nodes, None, 1)
         #: chunks that parent and volume have in common, whole ones
         self._common = 0
+        self._same_size = False
         if parent:
             item = parent.item
             self._tree = maps.Tree(self._nodes, item.root, item.depth)
             self._common = min(self._size, item.size) // self._chunk
-            if self._size == item.size:
+            self._same_size = self._size == item.size
+            if self._same_size:
                 self._common = self._count
 
     def run(
@@ -264,7 +266,10 @@ class ItemWriter:
         if not old_ref and 1 not in read:
             self._progress(self._span(first, first + count))
             return
-        if old_ref and 1 not in compare and self._packs.holds(old_ref):
+        # The leaf of a larger parent may have chunks behind the end.
+        whole = first + _LEAF <= self._common or self._same_size
+        unchanged = whole and 1 not in compare
+        if old_ref and unchanged and self._packs.holds(old_ref):
             leaves[first // _LEAF % _LEAF] = old_ref
             self._progress(self._span(first, first + count))
             return

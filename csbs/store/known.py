@@ -92,6 +92,10 @@ class Known:
                 if self.full:
                     break
                 self.add(entry)
-        except (errors.Damaged, errors.ObjectMissing):
+        except (
+            errors.Damaged,
+            errors.ObjectMissing,
+            errors.UnsupportedFormat,
+        ):
             return False
         return True

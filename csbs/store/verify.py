@@ -33,6 +33,9 @@ from csbs.store import reader
 #: how many problems are listed; more would not help anybody
 _MOST = 1000
 
+#: what is reported; a store that does not answer is not
+_WRONG = (errors.Damaged, errors.ObjectMissing, errors.UnsupportedFormat)
+
 
 @dataclasses.dataclass(frozen=True)
 class VerifyReport:
@@ -83,7 +86,7 @@ class Verifier:
         """
         try:
             found = store_manifest.read(self._core, backup_id)
-        except errors.Damaged as error:
+        except _WRONG as error:
             self._problem(error)
         else:
             for item in found.items:
@@ -110,7 +113,7 @@ class Verifier:
             self._place(entry)
             try:
                 node = self._nodes.load(entry, level)
-            except (errors.Damaged, errors.ObjectMissing) as error:
+            except _WRONG as error:
                 self._problem(error)
                 continue
             if level > 1:
@@ -156,7 +159,7 @@ class Verifier:
         try:
             for _chunk in reader.read_group(self._core, group):
                 pass
-        except (errors.Damaged, errors.ObjectMissing) as error:
+        except _WRONG as error:
             self._problem(error)
 
     def _place(self, entry: codec.Entry) -> bool:
@@ -176,7 +179,7 @@ class Verifier:
         try:
             size = self._core.objects.size(names.pack(reference))
             store_pack.check_digest(self._core, reference, size, self._check)
-        except (errors.Damaged, errors.ObjectMissing) as error:
+        except _WRONG as error:
             self._problem(error)
             return None
         return size

@@ -104,6 +104,10 @@ class Server:
             fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
+    def in_use(self) -> int:
+        """Return the bytes of the disks that are not holes."""
+        return sum(allocated(disk.path) for disk in self.disks)
+
     def pictures(self) -> list[Picture]:
         """Return what is on the disks now."""
         return [take(disk.path) for disk in self.disks]
@@ -254,10 +258,10 @@ def change(server: Server, cloud: pathlib.Path, files: Files) -> None:
             with staging(cloud) as stage:
                 files.gather(stage, 3 * MIB)
                 script = ['rm /000/' + name for name in _some(debugfs, disk)]
-                script.append('mkdir /work')
+                script.append('mkdir /today')
                 for path in sorted(stage.rglob('*')):
                     if path.is_file():
-                        script.append(f'write {path} /work/{path.name}')
+                        script.append(f'write {path} /today/{path.name}')
                 commands = stage / 'commands'
                 commands.write_text('\n'.join(script) + '\n')
                 _run(debugfs, '-w', '-f', str(commands), str(disk.path))

@@ -69,7 +69,6 @@ class ListServer(command.Lister):
         )
         common.add_list_options(parser, 'name:asc')
         common.add_marker_option(parser, 'server')
-        common.add_project_options(parser)
         return parser
 
     def take_action(

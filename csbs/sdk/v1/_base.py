@@ -35,7 +35,7 @@ import requests
 #: the most entries that the service puts on one page
 MAX_PAGE = 1000
 
-#: the filters that every list takes; times are RFC 3339
+#: the filters of all lists of what projects own; times are RFC 3339
 COMMON_FILTERS = (
     'all_projects',
     'created_before',
@@ -207,9 +207,7 @@ class Resource(resource.Resource):
         :raises openstack.exceptions.HttpException: when it is refused
         """
         response = session.post(
-            utils.urljoin(self.base_path, self.id, action),
-            json=body,
-            microversion=self._get_microversion(session),
+            utils.urljoin(self.base_path, self.id, action), json=body
         )
         self._translate_response(response)
         return self

@@ -42,9 +42,10 @@ class Proxy(proxy.Proxy):
     status one of its subclasses, which are openstacksdk's own classes too)
     with the service's sentence and a stable code. Whatever takes a resource
     takes its id as well. Lists take ``limit`` (entries a page, at most
-    1000), ``marker``, ``max_items``, ``sort`` (``created_at:desc,name:asc``),
-    ``created_since``, ``created_before`` and fields of the resource, and for
-    administrators ``all_projects`` and ``project_id``.
+    1000), ``marker``, ``max_items``, ``sort`` (``created_at:desc,name:asc``)
+    and fields of the resource. Lists of vaults, backups and tasks also take
+    ``created_since`` and ``created_before``, and for administrators
+    ``all_projects`` and ``project_id``.
     """
 
     api_version: ClassVar[Literal['1']] = '1'

@@ -38,6 +38,7 @@ class Backup(_base.Resource):
         'consistency',
         'kind',
         'name',
+        'parent_id',
         'policy_id',
         'server_id',
         'server_name',

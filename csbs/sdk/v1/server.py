@@ -31,7 +31,7 @@ class Server(_base.Resource):
     allow_list = True
 
     _query_mapping = resource.QueryParameters(
-        'name', 'policy_id', 'protectable', 'status', *_base.COMMON_FILTERS
+        'id', 'name', 'policy_id', 'protectable', 'sort', 'status'
     )
 
     #: the project that owns it

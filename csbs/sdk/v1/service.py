@@ -27,7 +27,7 @@ class Service(_base.Resource):
     allow_list = True
 
     _query_mapping = resource.QueryParameters(
-        'binary', 'host', 'id', 'sort', include_pagination_defaults=True
+        'alive', 'binary', 'host', 'sort'
     )
 
     #: the program, such as ``csbs-protection``

@@ -36,7 +36,6 @@ class Task(_base.Resource):
 
     _query_mapping = resource.QueryParameters(
         'backup_id',
-        'host',
         'kind',
         'server_id',
         'status',

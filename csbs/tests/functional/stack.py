@@ -16,6 +16,7 @@ from collections.abc import Callable
 import os
 import pathlib
 import random
+import threading
 import time
 from typing import Any
 import uuid
@@ -73,6 +74,12 @@ class StackFixture(fixtures.Fixture):
                 part.start()
                 self.addCleanup(part.stop)
 
+    def restart_protection(self) -> None:
+        """Start a new worker after the first was stopped."""
+        self.protection = protection_manager.Manager(self.rt)
+        self.protection.start()
+        self.addCleanup(self.protection.stop)
+
     def _configure(self) -> cfg.ConfigOpts:
         conf = csbs_conf.new()
         conf([], project='csbs', default_config_files=[])
@@ -98,9 +105,7 @@ class StackFixture(fixtures.Fixture):
             conf.set_override(option, value, group or None)
         return conf
 
-    def make_server(
-        self, name: str, disks: dict[str, bytes]
-    ) -> model.Server:
+    def make_server(self, name: str, disks: dict[str, bytes]) -> model.Server:
         """Put a server with these disks into the cloud."""
         folder = self.servers / name
         folder.mkdir(parents=True)
@@ -114,9 +119,7 @@ class StackFixture(fixtures.Fixture):
 
     def wait_for_task(self, task_id: str) -> model.Task:
         """Return the task once it is over."""
-        return wait_for(
-            lambda: self._over(task_id), f'task {task_id} to end'
-        )
+        return wait_for(lambda: self._over(task_id), f'task {task_id} to end')
 
     def _over(self, task_id: str) -> model.Task | None:
         task = db_tasks.get(self.rt.db, task_id)
@@ -126,14 +129,14 @@ class StackFixture(fixtures.Fixture):
 def wait_for(look: Callable[[], Any], what: str) -> Any:
     """Return what ``look`` finds once it finds something."""
     deadline = time.monotonic() + DEADLINE
-    pause = 0.01
+    pause, bell = 0.01, threading.Event()
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f'Waited too long for {what}.')
-        time.sleep(pause)
+        bell.wait(pause)
         pause = min(pause * 1.5, 0.25)
 
 
@@ -175,9 +178,7 @@ class StackTestCase(base.TestCase):
 
     def make_vault(self, capacity_gb: int = 100) -> str:
         body = {'vault': {'name': 'v1', 'capacity_gb': capacity_gb}}
-        return self.call('POST', '/v1/vaults', body, expect=201)['vault'][
-            'id'
-        ]
+        return self.call('POST', '/v1/vaults', body, expect=201)['vault']['id']
 
     def start_backup(
         self, server_id: str, vault_id: str, **fields: Any
@@ -201,9 +202,7 @@ class StackTestCase(base.TestCase):
         ]
 
     def get_vault(self, vault_id: str) -> dict[str, Any]:
-        return self.call('GET', f'/v1/vaults/{vault_id}', expect=200)[
-            'vault'
-        ]
+        return self.call('GET', f'/v1/vaults/{vault_id}', expect=200)['vault']
 
     def finish(
         self, resource: dict[str, Any], status: str = 'succeeded'
@@ -228,9 +227,9 @@ class StackTestCase(base.TestCase):
 
     def delete_backup(self, backup_id: str) -> None:
         """Delete a backup and wait until it is gone."""
-        backup = self.call(
-            'DELETE', f'/v1/backups/{backup_id}', expect=202
-        )['backup']
+        backup = self.call('DELETE', f'/v1/backups/{backup_id}', expect=202)[
+            'backup'
+        ]
         self.finish(backup)
         self.error('GET', f'/v1/backups/{backup_id}', expect=404)
 

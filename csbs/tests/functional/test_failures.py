@@ -164,9 +164,7 @@ class FailureTest(stack.StackTestCase):
             self.assertIn(
                 chunk, (bytes(len(chunk)), original[at : at + len(chunk)])
             )
-        server = self.stack.rt.cloud.server(
-            self.stack.context, self.server.id
-        )
+        server = self.stack.rt.cloud.server(self.stack.context, self.server.id)
         self.assertTrue(server.locked)
         self.assertIs(model.ServerStatus.SHUTOFF, server.status)
         error = self.error(
@@ -294,9 +292,7 @@ class DeadWorkerTest(stack.StackTestCase):
         assert task is not None
         run = Run(self.stack.rt, task, 'dying')
         with mock.patch(where, side_effect=_Death):
-            self.assertRaises(
-                _Death, runner.KINDS[task.kind].work, run
-            )
+            self.assertRaises(_Death, runner.KINDS[task.kind].work, run)
         db_tasks.put_back(
             self.stack.rt.db,
             task.id,
@@ -369,16 +365,12 @@ class DeadWorkerTest(stack.StackTestCase):
         path = self.stack.servers / 'web' / 'vda.raw'
         path.write_bytes(bytes(2 * MIB))
         self.die('csbs.store.repository.Repository.restore_item')
-        server = self.stack.rt.cloud.server(
-            self.stack.context, self.server.id
-        )
+        server = self.stack.rt.cloud.server(self.stack.context, self.server.id)
         self.assertTrue(server.locked)
         self.run_queue()
         self.finish(asked)
         self.assertEqual(self.content['vda'], path.read_bytes())
-        server = self.stack.rt.cloud.server(
-            self.stack.context, self.server.id
-        )
+        server = self.stack.rt.cloud.server(self.stack.context, self.server.id)
         self.assertFalse(server.locked)
         self.assertIs(model.ServerStatus.ACTIVE, server.status)
         self.assert_nothing_temporary()

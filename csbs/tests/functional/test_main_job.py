@@ -34,9 +34,7 @@ class MainJobTest(stack.StackTestCase):
 
     def disks(self, name: str = 'web') -> dict[str, bytes]:
         folder = self.stack.servers / name
-        return {
-            path.stem: path.read_bytes() for path in folder.glob('*.raw')
-        }
+        return {path.stem: path.read_bytes() for path in folder.glob('*.raw')}
 
     def overwrite(self, disk: str, offset: int, data: bytes) -> None:
         path = self.stack.servers / 'web' / f'{disk}.raw'
@@ -89,9 +87,7 @@ class MainJobTest(stack.StackTestCase):
         self.assertEqual('ACTIVE', found['status'])
         self.assertTrue(found['protectable'])
         (folder,) = [
-            path
-            for path in self.stack.servers.iterdir()
-            if path.name != 'web'
+            path for path in self.stack.servers.iterdir() if path.name != 'web'
         ]
         made = sorted(path.read_bytes() for path in folder.glob('*.raw'))
         self.assertEqual(sorted(self.first.values()), made)
@@ -108,9 +104,9 @@ class MainJobTest(stack.StackTestCase):
         self.assertEqual('SHUTOFF', self.server_status())
 
     def server_status(self) -> str:
-        return self.call(
-            'GET', f'/v1/servers/{self.server.id}', expect=200
-        )['server']['status']
+        return self.call('GET', f'/v1/servers/{self.server.id}', expect=200)[
+            'server'
+        ]['status']
 
     def test_a_grown_volume_keeps_its_size(self) -> None:
         backup = self.back_up(self.server.id, self.vault_id)
@@ -146,14 +142,12 @@ class MainJobTest(stack.StackTestCase):
 
     def test_a_vault_is_given_up(self) -> None:
         backup = self.back_up(self.server.id, self.vault_id)
-        error = self.error(
-            'DELETE', f'/v1/vaults/{self.vault_id}', expect=409
-        )
+        error = self.error('DELETE', f'/v1/vaults/{self.vault_id}', expect=409)
         self.assertEqual('csbs.vault.not_empty', error['code'])
         self.delete_backup(backup['id'])
-        vault = self.call(
-            'DELETE', f'/v1/vaults/{self.vault_id}', expect=202
-        )['vault']
+        vault = self.call('DELETE', f'/v1/vaults/{self.vault_id}', expect=202)[
+            'vault'
+        ]
         self.finish(vault)
         self.error('GET', f'/v1/vaults/{self.vault_id}', expect=404)
         self.assertEqual(0, _size(self.stack.state / 'store'))

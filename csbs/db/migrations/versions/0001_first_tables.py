@@ -12,6 +12,8 @@
 
 """The first tables: vaults, backups, tasks, the ledger."""
 
+import datetime
+
 from alembic import op
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -20,7 +22,7 @@ revision = '0001'
 down_revision = None
 
 
-def _moment() -> sa.types.TypeEngine:
+def _moment() -> sa.types.TypeEngine[datetime.datetime]:
     return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql')
 
 

@@ -49,12 +49,16 @@ class Result:
         return json.loads(self.out)
 
 
-class CliTestCase(base.TestCase):
-    """A service, and ``openstack`` that is set up to use it."""
+class OpenStackTestCase(base.TestCase):
+    """``openstack`` that is set up to use an endpoint without a login."""
+
+    def endpoint(self) -> str:
+        """Start a service and return where it is."""
+        raise NotImplementedError
 
     def setUp(self) -> None:
         super().setUp()
-        self.service = loopback.start(self.addCleanup)
+        self._endpoint = self.endpoint()
         self.home = self.useFixture(fixtures.TempDir()).path
         for name in [name for name in os.environ if name.startswith('OS_')]:
             self.useFixture(fixtures.EnvironmentVariable(name))
@@ -72,7 +76,7 @@ class CliTestCase(base.TestCase):
             'XDG_CACHE_HOME': self.home,
             'OS_CLIENT_CONFIG_FILE': os.path.join(self.home, 'clouds.yaml'),
             'OS_AUTH_TYPE': 'none',
-            'OS_ENDPOINT': self.service.url,
+            'OS_ENDPOINT': self._endpoint,
             'COLUMNS': '200',
             'PYTHONPATH': os.pathsep.join([str(_SOURCE), *sys.path]),
         }
@@ -111,6 +115,14 @@ class CliTestCase(base.TestCase):
         result = self.openstack(*words, '-f', 'json')
         self.assertEqual((0, ''), (result.code, result.err))
         return result.json
+
+
+class CliTestCase(OpenStackTestCase):
+    """``openstack`` and the service on loopback."""
+
+    def endpoint(self) -> str:
+        self.service = loopback.start(self.addCleanup)
+        return self.service.url
 
     def bodies(self, method: str, end: str) -> list[Any]:
         """Return the bodies of requests that the service got.

@@ -13,7 +13,7 @@
 """Tests of how the client is found and set up."""
 
 from csbs.tests.unit.cli import base
-from csbs.tests.unit.sdk import loopback
+from csbs.tests.unit.sdk import keystone
 
 
 class TestClient(base.CliTestCase):
@@ -37,10 +37,8 @@ class TestClient(base.CliTestCase):
             'secret', self.service.requests[-1][3]['X-Auth-Token']
         )
 
-    def test_the_catalogue_of_keystone(self) -> None:
-        self.service.add_vault('a')
-
-        rows = self.run_json(
+    def _with_keystone(self, *words: str) -> tuple[str, ...]:
+        return (
             '--os-auth-type',
             'password',
             '--os-auth-url',
@@ -48,25 +46,60 @@ class TestClient(base.CliTestCase):
             '--os-username',
             'demo',
             '--os-password',
-            loopback.PASSWORD,
+            keystone.PASSWORD,
             '--os-project-name',
             'demo',
-            'csbs',
-            'vault',
-            'list',
+            *words,
         )
+
+    def test_the_catalogue_of_keystone(self) -> None:
+        self.service.add_vault('a')
+
+        rows = self.run_json(*self._with_keystone('csbs', 'vault', 'list'))
 
         self.assertEqual(['a'], [row['Name'] for row in rows])
         self.assertEqual(
-            loopback.TOKEN, self.service.requests[-1][3]['X-Auth-Token']
+            keystone.TOKEN, self.service.requests[-1][3]['X-Auth-Token']
         )
 
-    def test_a_microversion_is_asked_for(self) -> None:
-        self.run_json('--os-csbs-api-version', '1.0', 'csbs', 'vault', 'list')
+    def test_a_project_by_name(self) -> None:
+        words = self._with_keystone('csbs', 'vault', 'list', '--project')
+
+        self.run_json(*words, 'demo')
+        unknown = self.openstack(*words, 'nope')
+        self.service.keystone.open = False
+        self.run_json(*words, 'f00')
 
         self.assertEqual(
-            'server-backup 1.0',
-            self.service.requests[-1][3]['OpenStack-API-Version'],
+            [
+                {'project_id': keystone.PROJECT, 'all_projects': 'true'},
+                {'project_id': 'f00', 'all_projects': 'true'},
+            ],
+            self.queries('/v1/vaults'),
+        )
+        self.assertEqual(1, unknown.code)
+        self.assertIn('nope', unknown.err)
+
+    def test_a_microversion_is_asked_for(self) -> None:
+        self.service.add_vault('a')
+        version = ('--os-csbs-api-version', '1.0')
+
+        self.run_json(*version, 'csbs', 'vault', 'list')
+        self.run_json(*version, 'csbs', 'vault', 'renew', 'a')
+        self.run_json('csbs', 'vault', 'list')
+
+        self.assertEqual(
+            [
+                ('GET', 'server-backup 1.0'),
+                ('GET', 'server-backup 1.0'),
+                ('POST', 'server-backup 1.0'),
+                ('GET', None),
+            ],
+            [
+                (method, headers.get('OpenStack-API-Version'))
+                for method, path, _, headers, _ in self.service.requests
+                if path.startswith('/v1/vaults')
+            ],
         )
 
     def test_an_unknown_version(self) -> None:

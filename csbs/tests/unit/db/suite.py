@@ -80,7 +80,9 @@ def make_item(backup_id: str, **changes: Any) -> model.Item:
     )
 
 
-def make_backup(vault_id: str, charged: int = 0, **changes: Any) -> model.Backup:
+def make_backup(
+    vault_id: str, charged: int = 0, **changes: Any
+) -> model.Backup:
     backup_id = changes.pop('id', None) or new_id()
     return dataclasses.replace(
         model.Backup(
@@ -151,9 +153,7 @@ class DatabaseSuite(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.db = self.useFixture(
-            csbs_fixtures.DatabaseFixture(self.url)
-        ).db
+        self.db = self.useFixture(csbs_fixtures.DatabaseFixture(self.url)).db
 
     def add_vault(self, **changes: Any) -> model.Vault:
         vault = make_vault(**changes)
@@ -219,9 +219,7 @@ class DatabaseSuite(testtools.TestCase):
         def take() -> bool:
             def work() -> None:
                 vaults.take_room(self.db, vault.id, 6 * GIB)
-                backups.create(
-                    self.db, make_backup(vault.id, charged=6 * GIB)
-                )
+                backups.create(self.db, make_backup(vault.id, charged=6 * GIB))
 
             both.wait(10)
             try:
@@ -249,9 +247,7 @@ class DatabaseSuite(testtools.TestCase):
         move(status.ERROR, fault=model.Fault('csbs.x', 'Broken.'))
         found = backups.get(self.db, backup.id)
         self.assertEqual(model.Fault('csbs.x', 'Broken.'), found.fault)
-        error = self.assertRaises(
-            exception.BackupBusy, move, status.AVAILABLE
-        )
+        error = self.assertRaises(exception.BackupBusy, move, status.AVAILABLE)
         self.assertIn('is error', str(error))
         move(status.DELETING, fault=None)
         self.assertIsNone(backups.get(self.db, backup.id).fault)
@@ -311,9 +307,7 @@ class DatabaseSuite(testtools.TestCase):
         later = paging.utcnow() + datetime.timedelta(hours=1)
 
         def find(**filters: Any) -> list[model.Backup]:
-            return backups.find(
-                self.db, 'project', filters, paging.Page()
-            )
+            return backups.find(self.db, 'project', filters, paging.Page())
 
         self.assertEqual([backup], find(name='one', status='creating'))
         self.assertEqual([], find(created_since=later))
@@ -416,18 +410,14 @@ class DatabaseSuite(testtools.TestCase):
         self.add_task()
         task = tasks.claim(self.db, 'me')
         assert task is not None
-        self.db.run(
-            lambda: tasks.lock_server(self.db, 'server', task.id)
-        )
+        self.db.run(lambda: tasks.lock_server(self.db, 'server', task.id))
         error = self.assertRaises(
             exception.ServerBusy,
             self.db.run,
             lambda: tasks.lock_server(self.db, 'server', 'other'),
         )
         self.assertIn(task.id, str(error))
-        self.assertEqual(
-            {'server': task.id}, tasks.locks(self.db, ['server'])
-        )
+        self.assertEqual({'server': task.id}, tasks.locks(self.db, ['server']))
         self.db.run(
             lambda: tasks.finish(
                 self.db, task.id, 'me', model.TaskStatus.SUCCEEDED

@@ -26,22 +26,13 @@ from typing import Any
 import urllib.parse
 import uuid
 
+from csbs.tests.unit.sdk import keystone
+
 GIB = 1 << 30
 NOW = '2026-11-23T10:00:00Z'
-TOKEN = 'a-token-of-keystone'
-PASSWORD = 'open sesame'
-PROJECT = '6f70656e7374616b6f70656e7374616b'
+PROJECT = keystone.PROJECT
 
-Answer = tuple[int, dict[str, Any]]
-
-
-class Refusal(Exception):
-    """An error that the service answers."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
+Answer = keystone.Answer
 
 
 def _volume(name: str, gigabytes: int, device: str) -> dict[str, Any]:
@@ -71,6 +62,7 @@ class Service:
         #: whether tasks go on
         self.halted = False
         self.url = ''
+        self.keystone = keystone.Keystone(self)
 
     # ------ what tests prepare ------
 
@@ -238,13 +230,13 @@ class Service:
     ) -> Answer:
         """Answer a request.
 
-        :raises Refusal: for an error
+        :raises keystone.Refusal: for an error
         """
         parts = [part for part in path.split('/') if part]
         if not parts:
             return 200, {'versions': [self._version()]}
         if parts[0] == 'identity':
-            return self._identity(method, parts, body)
+            return self.keystone.answer(method, parts[1:], query, body)
         if len(parts) == 1:
             return 200, {'version': self._version()}
         table = self.tables[parts[1]]
@@ -254,7 +246,7 @@ class Service:
             return self._list(parts[1], query)
         noun = parts[1][:-1]
         if parts[2] not in table:
-            raise Refusal(
+            raise keystone.Refusal(
                 404,
                 f'csbs.{noun}.not_found',
                 f'There is no {noun} {parts[2]}.',
@@ -270,34 +262,6 @@ class Service:
             'min_version': '1.0',
             'max_version': '1.0',
             'links': [{'rel': 'self', 'href': f'{self.url}/v1/'}],
-        }
-
-    def _identity(self, method: str, parts: list[str], body: Any) -> Answer:
-        if method == 'GET':
-            return 200, {
-                'version': {
-                    'status': 'stable',
-                    'links': [
-                        {'rel': 'self', 'href': f'{self.url}/identity/v3/'}
-                    ],
-                }
-            }
-        user = body['auth']['identity']['password']['user']
-        if user['password'] != PASSWORD:
-            raise Refusal(401, 'identity', 'The password is wrong.')
-        endpoint = {'interface': 'public', 'region_id': 'r', 'url': self.url}
-        service = {'type': 'server-backup', 'endpoints': [endpoint]}
-        domain = {'id': 'default', 'name': 'Default'}
-        return 201, {
-            'token': {
-                'methods': ['password'],
-                'user': {'id': 'u1', 'name': 'demo', 'domain': domain},
-                'project': {'id': PROJECT, 'name': 'demo', 'domain': domain},
-                'roles': [{'id': 'r1', 'name': 'member'}],
-                'catalog': [service],
-                'issued_at': NOW,
-                'expires_at': '2099-11-23T10:00:00Z',
-            }
         }
 
     def _list(self, name: str, query: dict[str, str]) -> Answer:
@@ -316,7 +280,7 @@ class Service:
             rows = rows[ids.index(query['marker']) + 1 :]
         limit = int(query.get('limit', 1000))
         if limit > 1000:
-            raise Refusal(
+            raise keystone.Refusal(
                 400, 'csbs.request.invalid', 'limit: 1000 at the most.'
             )
         page = rows[:limit]
@@ -336,7 +300,7 @@ class Service:
         server = self.tables['servers'][body['server_id']]
         vault = self.tables['vaults'][body['vault_id']]
         if server['size_gb'] > vault['capacity_gb'] - vault['used_gb']:
-            raise Refusal(
+            raise keystone.Refusal(
                 409,
                 'csbs.vault.capacity_exceeded',
                 f'The backup needs {server["size_gb"]} GB, but vault '
@@ -390,7 +354,7 @@ class Service:
         elif row['status'] in ('queued', 'running'):
             row['status'] = 'cancelled'
         else:
-            raise Refusal(
+            raise keystone.Refusal(
                 409,
                 'csbs.task.not_cancellable',
                 f'Task {row["id"]} is {row["status"]} and can no longer be '
@@ -401,7 +365,7 @@ class Service:
     def _look_at(self, task: dict[str, Any]) -> None:
         if self.away:
             self.away -= 1
-            raise Refusal(503, 'csbs.away', 'Back in a moment.')
+            raise keystone.Refusal(503, 'csbs.away', 'Back in a moment.')
         self._go_on(task)
 
     def _act_on_vault(
@@ -414,7 +378,7 @@ class Service:
             row['months'] += body['months']
             return 200
         if row['backup_count']:
-            raise Refusal(
+            raise keystone.Refusal(
                 409,
                 'csbs.vault.not_empty',
                 f'Vault {row["id"]} still holds {row["backup_count"]} '
@@ -454,7 +418,7 @@ def _handler(service: Service) -> type[http.server.BaseHTTPRequestHandler]:
                 status, answer = service.answer(
                     self.command, path, query, body
                 )
-            except Refusal as refusal:
+            except keystone.Refusal as refusal:
                 status = refusal.status
                 error = {
                     'status': refusal.status,
@@ -469,7 +433,7 @@ def _handler(service: Service) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_header('Content-Type', 'application/json')
             self.send_header('Content-Length', str(len(data)))
             if 'token' in answer:
-                self.send_header('X-Subject-Token', TOKEN)
+                self.send_header('X-Subject-Token', keystone.TOKEN)
             self.end_headers()
             self.wfile.write(data)
 

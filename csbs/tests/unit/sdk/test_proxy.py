@@ -23,6 +23,7 @@ from csbs.sdk import exceptions
 from csbs.sdk.v1 import _proxy
 from csbs.sdk.v1 import task as _task
 from csbs.tests import base
+from csbs.tests.unit.sdk import keystone
 from csbs.tests.unit.sdk import loopback
 
 
@@ -89,7 +90,7 @@ class TestRegister(ProxyTestCase):
             auth={
                 'auth_url': f'{self.service.url}/identity/v3',
                 'username': 'demo',
-                'password': loopback.PASSWORD,
+                'password': keystone.PASSWORD,
                 'project_name': 'demo',
                 'user_domain_id': 'default',
                 'project_domain_id': 'default',

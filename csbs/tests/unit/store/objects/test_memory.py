@@ -1,0 +1,31 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The memory driver keeps the contract."""
+
+import uuid
+
+from csbs.store.objects import base as objects_base
+from csbs.store.objects import memory
+from csbs.tests import base
+from csbs.tests.unit.store import suite
+
+
+class TestMemoryStore(suite.ObjectStoreSuite, base.TestCase):
+    def setUp(self) -> None:
+        self.run_id = uuid.uuid4().hex
+        super().setUp()
+
+    def open_store(self, container: str) -> objects_base.ObjectStore:
+        if container in ('one', 'two'):
+            container += self.run_id
+        return memory.MemoryStore.from_options({}, container)
