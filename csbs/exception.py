@@ -85,7 +85,7 @@ class Conflict(CsbsError):
 
 class VaultNotEmpty(Conflict):
     code = 'csbs.vault.not_empty'
-    message = 'Vault {id} still holds {count} backups; delete them first.'
+    message = 'Vault {id} still holds backups ({count}); delete them first.'
 
 
 class VaultUnavailable(Conflict):

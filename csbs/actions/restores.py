@@ -17,11 +17,13 @@ from typing import Any
 import uuid
 
 from csbs import context as csbs_context
+from csbs import keys
 from csbs.actions import checks
 from csbs.actions import queue
 from csbs.actions.runtime import Runtime
 from csbs.db import backups as db_backups
 from csbs.db import tasks as db_tasks
+from csbs.db import vaults as db_vaults
 from csbs.domain import model
 
 
@@ -82,11 +84,18 @@ def new_server(
 
     :param choices: the checked body of the request: name, networks ...
     :raises BackupBusy: when the backup is not available
+    :raises KeyMissing: when a password is given and can't be kept safe
     """
+    backup = db_backups.get(rt.db, backup_id, ctx.project_id)
     task_id = str(uuid.uuid4())
+    params = dict(choices)
+    if params.get('admin_pass') is not None:
+        vault = db_vaults.get(rt.db, backup.vault_id)
+        params['admin_pass'] = keys.seal(
+            rt.keys.get(vault.key_ref), params['admin_pass'], task_id
+        )
 
     def work() -> model.Backup:
-        backup = db_backups.get(rt.db, backup_id, ctx.project_id)
         db_backups.touch(
             rt.db, backup_id, model.BackupStatus.AVAILABLE, task_id=task_id
         )
@@ -98,7 +107,7 @@ def new_server(
             project_id=backup.project_id,
             backup_id=backup_id,
             vault_id=backup.vault_id,
-            params=choices,
+            params=params,
             bytes_total=backup.size,
         )
         return db_backups.get(rt.db, backup_id)

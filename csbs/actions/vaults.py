@@ -29,6 +29,9 @@ from csbs.domain import model
 #: a prepaid month, whatever the calendar says
 _MONTH = datetime.timedelta(days=30)
 
+#: the longest term of a vault; times end with the year 9999
+_MOST_MONTHS = 12000
+
 
 def create(
     rt: Runtime,
@@ -123,12 +126,19 @@ def renew(
     vault_id: str,
     months: int,
 ) -> model.Vault:
-    """Lengthen a vault's term, from its end or from now if that is past."""
+    """Lengthen a vault's term, from its end or from now if that is past.
+
+    :raises Invalid: when the term would get too long
+    """
 
     def work() -> model.Vault:
         db_vaults.get(rt.db, vault_id, ctx.project_id)
         vault = db_vaults.lock(rt.db, vault_id)
         start = max(vault.expires_at or paging.utcnow(), paging.utcnow())
+        if (vault.months + months) > _MOST_MONTHS:
+            raise exception.Invalid(
+                f'months: a vault can have {_MOST_MONTHS} months in all.'
+            )
         db_vaults.update(
             rt.db,
             vault_id,

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 import uuid
 
+from csbs import keys
 from csbs.cloud import base as cloud_base
 from csbs.db import backups as db_backups
 from csbs.db import vaults as db_vaults
@@ -31,9 +32,13 @@ from csbs.protection.run import Run
 
 def work(run: Run) -> dict[str, Any]:
     """Make the volumes, write them, make the server."""
-    rt, choices = run.rt, run.task.params
+    rt, choices = run.rt, dict(run.task.params)
     backup = db_backups.get(rt.db, str(run.task.backup_id))
     vault = db_vaults.get(rt.db, backup.vault_id)
+    if choices.get('admin_pass') is not None:
+        choices['admin_pass'] = keys.unseal(
+            rt.keys.get(vault.key_ref), choices['admin_pass'], run.task.id
+        )
     items = {uuid.UUID(item.id): item for item in backup.items}
     facts = backup.server_facts.get('volumes', {})
     made: list[model.Volume] = []

@@ -14,7 +14,10 @@
 
 import os
 import pathlib
+from typing import Any
+from unittest import mock
 
+from csbs.cloud import local
 from csbs.tests.functional import stack
 
 MIB = 1 << 20
@@ -93,6 +96,28 @@ class MainJobTest(stack.StackTestCase):
         self.assertEqual(sorted(self.first.values()), made)
         self.assertEqual(self.first, self.disks())
         self.assert_nothing_temporary()
+
+    def test_a_password_reaches_the_cloud_and_nothing_else(self) -> None:
+        backup = self.back_up(self.server.id, self.vault_id)
+        create_server = local.LocalCloud.create_server
+        given: list[str] = []
+
+        def watched(cloud: Any, context: Any, spec: Any, *more: Any) -> Any:
+            given.append(spec.choices['admin_pass'])
+            return create_server(cloud, context, spec, *more)
+
+        with mock.patch.object(local.LocalCloud, 'create_server', watched):
+            asked = self.call(
+                'POST',
+                f'/v1/backups/{backup["id"]}/servers',
+                {'server': {'name': 'web-2', 'admin_pass': 'tell-nobody'}},
+                expect=202,
+            )['backup']
+            self.finish(asked)
+        self.assertEqual(['tell-nobody'], given)
+        for path in self.stack.state.rglob('*'):
+            if path.is_file() and path.suffix != '.raw':
+                self.assertNotIn(b'tell-nobody', path.read_bytes(), path)
 
     def test_restore_puts_the_state_of_the_server_back(self) -> None:
         backup = self.back_up(self.server.id, self.vault_id)

@@ -82,3 +82,23 @@ class KeyFileTest(base.TestCase):
         error = self.assertRaises(exception.KeyMissing, self.keys.create, 'x')
         self.assertIn('cannot be written', str(error))
         self.assertFalse(os.path.isdir(self.path.parent))
+
+
+class SealTest(base.TestCase):
+    def test_a_secret_comes_back(self) -> None:
+        key = bytes(range(32))
+        sealed = keys.seal(key, 'geheim', 'task')
+        self.assertNotIn('geheim', sealed)
+        self.assertNotEqual(sealed, keys.seal(key, 'geheim', 'task'))
+        self.assertEqual('geheim', keys.unseal(key, sealed, 'task'))
+
+    def test_only_to_its_key_and_place(self) -> None:
+        key = bytes(range(32))
+        sealed = keys.seal(key, 'geheim', 'task')
+        for wrong in (
+            (bytes(32), sealed, 'task'),
+            (key, sealed, 'other'),
+            (key, sealed[:-4], 'task'),
+            (key, 'not sealed', 'task'),
+        ):
+            self.assertRaises(exception.KeyWrong, keys.unseal, *wrong)
