@@ -120,6 +120,7 @@ def _state(chosen: pathlib.Path | None) -> Iterator[pathlib.Path]:
     except _Kept:
         return
     except BaseException:
+        _undisturbed()
         _remove(path, made)
         raise
     _remove(path, made)
@@ -177,6 +178,7 @@ def _run(arguments: argparse.Namespace, state: pathlib.Path) -> None:
         _farewell(arguments, state, programs, csbs)
     except BaseException as error:
         if not isinstance(error, _Kept):
+            _undisturbed()
             csbs.stop()
         raise
     csbs.stop()
@@ -213,6 +215,12 @@ def _farewell(
     screen.say(f'  Stop it:   kill {csbs.pid}')
     screen.say(f'  Start it:  {shlex.join(csbs.command())}')
     raise _Kept
+
+
+def _undisturbed() -> None:
+    # a second Ctrl-C would leave behind what the first one cleans up
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
