@@ -14,6 +14,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 import secrets
 from typing import Any
 import uuid
@@ -59,36 +60,13 @@ def create(
         db_vaults.take_room(
             rt.db, vault_id, sum(item.charged_bytes for item in items) or 1
         )
-        size = sum(item.size for item in items)
-        backup = model.Backup(
-            id=backup_id,
-            project_id=server.project_id,
-            vault_id=vault_id,
-            server_id=server_id,
-            server_name=server.name,
-            name=name or f'manualbk_{secrets.randbelow(10000):04}',
+        backup = _new_backup(
+            server, vault_id, backup_id, task_id, items, parent
+        )
+        backup = dataclasses.replace(
+            backup,
+            name=name or backup.name,
             description=description,
-            status=model.BackupStatus.CREATING,
-            kind=(
-                model.BackupKind.INCREMENTAL
-                if parent
-                else model.BackupKind.FULL
-            ),
-            trigger=model.Trigger.MANUAL,
-            consistency=None,
-            policy_id=None,
-            parent_id=parent.id if parent else None,
-            server_facts=describe(server),
-            size=size,
-            changed_bytes=0,
-            transferred_bytes=0,
-            stored_bytes=0,
-            fault=None,
-            task_id=task_id,
-            created_at=paging.utcnow(),
-            updated_at=None,
-            snapshot_at=None,
-            items=items,
         )
         db_backups.create(rt.db, backup)
         queue.put(
@@ -100,7 +78,7 @@ def create(
             backup_id=backup_id,
             server_id=server_id,
             vault_id=vault_id,
-            bytes_total=size,
+            bytes_total=backup.size,
         )
         db_tasks.lock_server(rt.db, server_id, task_id)
         return backup
@@ -108,6 +86,42 @@ def create(
     backup = rt.db.run(work)
     rt.doorbell.wake()
     return backup
+
+
+def _new_backup(
+    server: model.Server,
+    vault_id: str,
+    backup_id: str,
+    task_id: str,
+    items: tuple[model.Item, ...],
+    parent: model.Backup | None,
+) -> model.Backup:
+    return model.Backup(
+        id=backup_id,
+        project_id=server.project_id,
+        vault_id=vault_id,
+        server_id=server.id,
+        server_name=server.name,
+        name=f'manualbk_{secrets.randbelow(10000):04}',
+        description='',
+        status=model.BackupStatus.CREATING,
+        kind=model.BackupKind.INCREMENTAL if parent else model.BackupKind.FULL,
+        trigger=model.Trigger.MANUAL,
+        consistency=None,
+        policy_id=None,
+        parent_id=parent.id if parent else None,
+        server_facts=describe(server),
+        size=sum(item.size for item in items),
+        changed_bytes=0,
+        transferred_bytes=0,
+        stored_bytes=0,
+        fault=None,
+        task_id=task_id,
+        created_at=paging.utcnow(),
+        updated_at=None,
+        snapshot_at=None,
+        items=items,
+    )
 
 
 def describe(server: model.Server) -> dict[str, Any]:

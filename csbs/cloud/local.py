@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A cloud that is a directory: servers are folders of raw disk images.
 
 For people who try csbs, develop it, or have disk images to protect. Owns
@@ -161,7 +160,7 @@ class LocalCloud:
                 reader = stack.enter_context(local_disk.reader(path))
             except (OSError, ValueError) as error:
                 raise exception.VolumeUnreadable(
-                    id=snapshot.volume_id, reason=_why(error)
+                    id=snapshot.volume_id, reason=local_disk.why(error)
                 ) from error
             yield reader
 
@@ -405,7 +404,7 @@ class LocalCloud:
                     f'snapshot of server {folder.server.name}.'
                 ) from error
             raise exception.VolumeUnreadable(
-                id=volume_id, reason=_why(error)
+                id=volume_id, reason=local_disk.why(error)
             ) from error
         return base.Snapshot(volume_id, size, f'{name}/{volume_id}')
 
@@ -477,10 +476,6 @@ def _remove(path: pathlib.Path) -> None:
             shutil.rmtree(path)
 
 
-def _why(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error)
-
-
 @contextlib.contextmanager
 def _writer(
     volume_id: str, path: pathlib.Path
@@ -490,7 +485,7 @@ def _writer(
             writer = stack.enter_context(local_disk.writer(path))
         except OSError as error:
             raise exception.VolumeUnwritable(
-                id=volume_id, reason=_why(error)
+                id=volume_id, reason=local_disk.why(error)
             ) from error
         yield writer
 
@@ -500,4 +495,6 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, local_folder.Unusable) as error:
-        raise exception.CloudError(f'{what}: {_why(error)}.') from error
+        raise exception.CloudError(
+            f'{what}: {local_disk.why(error)}.'
+        ) from error

@@ -253,6 +253,11 @@ def _punch(fd: int, offset: int, length: int) -> bool:
     raise OSError(code, os.strerror(code))
 
 
+def why(error: Exception) -> str:
+    """Return the reason of an error as a sentence can hold it."""
+    return getattr(error, 'strerror', None) or str(error)
+
+
 def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
     # posix_fallocate, which Python has, cannot punch. The 64 variant has
     # 64-bit offsets everywhere; where it is missing (musl) they always are.

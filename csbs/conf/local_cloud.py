@@ -26,7 +26,7 @@ OPTS: list[cfg.Opt] = [
         default='$state_path/cloud',
         help='Directory that holds the servers of the local cloud, their '
         'snapshots and new volumes. Every folder under its "servers" '
-        'folder that holds raw disk images (*.raw, *.img) is a server. '
+        'folder that holds raw disk images is a server. '
         'Snapshots take no room and no time where the file system can '
         'clone files (XFS, Btrfs), so all of the directory is best on one '
         'such file system.',

@@ -124,10 +124,12 @@ def aware_times(tree: ast.Module, path: pathlib.PurePath) -> Iterator[Breach]:
         owner, _, method = name.rpartition('.')
         of_datetime = owner.split('.')[-1] == 'datetime'
         zoned = bool(node.args or node.keywords)
-        if (
-            method in ('utcnow', 'utcfromtimestamp')
-            or (of_datetime and method == 'today')
-            or (of_datetime and method == 'now' and not zoned)
+        if name == 'timeutils.utcnow' or (
+            of_datetime
+            and (
+                method in ('utcnow', 'utcfromtimestamp', 'today')
+                or (method == 'now' and not zoned)
+            )
         ):
             yield (
                 node,

@@ -101,7 +101,10 @@ def collect(
         for reference, size in packs.items()
         if not live.holds(reference)
     }
-    verdicts = {reference: times.get(reference, now) for reference in dead}
+    # A time to come was noted by a clock that was ahead: it starts anew.
+    verdicts = {
+        reference: min(times.get(reference, now), now) for reference in dead
+    }
     doomed = {
         reference
         for reference, since in verdicts.items()
@@ -111,16 +114,7 @@ def collect(
         written = condemned.write(core, verdicts)
         condemned.remove(core, batches)
         batches = written
-    for reference in doomed:
-        core.objects.delete(names.pack(reference))
-    if doomed:
-        left = {
-            reference: since
-            for reference, since in verdicts.items()
-            if reference not in doomed
-        }
-        condemned.write(core, left)
-        condemned.remove(core, batches)
+    doomed = _delete(core, now, doomed, verdicts, batches)
     _drop_stale(core, stale, dead.keys() - doomed)
     freed = sum(dead[reference] for reference in doomed)
     return CollectStats(
@@ -131,6 +125,33 @@ def collect(
         live_bytes=sum(packs.values()) - sum(dead.values()),
         dead_bytes=sum(dead.values()) - freed,
     )
+
+
+def _delete(
+    core: store_core.Core,
+    now: datetime.datetime,
+    doomed: set[bytes],
+    verdicts: condemned.Times,
+    batches: list[str],
+) -> set[bytes]:
+    """Delete packs and take them off the list; return which."""
+    if not doomed:
+        return doomed
+    # A backup may have been resumed since the leases were listed, and
+    # another collection may have taken its packs off the list.
+    again = _Live(core)
+    again.add_leases(now)
+    deleted = {each for each in doomed if not again.holds(each)}
+    for reference in deleted:
+        core.objects.delete(names.pack(reference))
+    left = {
+        reference: since
+        for reference, since in verdicts.items()
+        if reference not in deleted
+    }
+    condemned.write(core, left)
+    condemned.remove(core, batches)
+    return deleted
 
 
 class _Live:

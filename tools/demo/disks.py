@@ -258,10 +258,10 @@ def change(server: Server, cloud: pathlib.Path, files: Files) -> None:
             with staging(cloud) as stage:
                 files.gather(stage, 3 * MIB)
                 script = ['rm /000/' + name for name in _some(debugfs, disk)]
-                script.append('mkdir /work')
+                script.append('mkdir /today')
                 for path in sorted(stage.rglob('*')):
                     if path.is_file():
-                        script.append(f'write {path} /work/{path.name}')
+                        script.append(f'write {path} /today/{path.name}')
                 commands = stage / 'commands'
                 commands.write_text('\n'.join(script) + '\n')
                 _run(debugfs, '-w', '-f', str(commands), str(disk.path))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import os
 import pathlib
 import random
+import threading
 import time
 from typing import Any
 import uuid
@@ -73,6 +74,12 @@ class StackFixture(fixtures.Fixture):
                 part.start()
                 self.addCleanup(part.stop)
 
+    def restart_protection(self) -> None:
+        """Start a new worker after the first was stopped."""
+        self.protection = protection_manager.Manager(self.rt)
+        self.protection.start()
+        self.addCleanup(self.protection.stop)
+
     def _configure(self) -> cfg.ConfigOpts:
         conf = csbs_conf.new()
         conf([], project='csbs', default_config_files=[])
@@ -122,14 +129,14 @@ class StackFixture(fixtures.Fixture):
 def wait_for(look: Callable[[], Any], what: str) -> Any:
     """Return what ``look`` finds once it finds something."""
     deadline = time.monotonic() + DEADLINE
-    pause = 0.01
+    pause, bell = 0.01, threading.Event()
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f'Waited too long for {what}.')
-        time.sleep(pause)
+        bell.wait(pause)
         pause = min(pause * 1.5, 0.25)
 
 

@@ -43,6 +43,9 @@ class Terminal:
             stderr=theirs,
             env=env,
             start_new_session=True,
+            # Background jobs, such as these tests may be one of, ignore
+            # interrupts, and what they start inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         self.text = ''

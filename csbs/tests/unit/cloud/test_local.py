@@ -79,7 +79,7 @@ class ListTest(fakes.LocalCloudTestCase):
         self.assertEqual([self.get()], cloud.servers(self.context))
         self.assertEqual(
             ['local_cloud'],
-            [group.name for group in local_cloud.list_opts()],
+            [group.name for group, _ in local_cloud.list_opts()],
         )
 
     def test_a_directory_that_cannot_be_made(self) -> None:

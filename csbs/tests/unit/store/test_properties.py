@@ -301,8 +301,9 @@ class Machine(stateful.RuleBasedStateMachine):
         assert self.vault.names() == ['vault']
 
 
-class TestMachine(Machine.TestCase):  # type: ignore[misc, name-defined]
-    settings = _SETTINGS
+class TestMachine(base.TestCase):
+    def test_random_histories(self) -> None:
+        stateful.run_state_machine_as_test(Machine, settings=_SETTINGS)
 
 
 class TestRoundTrip(base.TestCase):

@@ -102,7 +102,7 @@ class TestHeader(base.TestCase):
             self.assertRaises(
                 ValueError,
                 store_options.Options,
-                **values,  # type: ignore[arg-type]
+                **values,
             )
 
 

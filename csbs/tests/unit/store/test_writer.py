@@ -161,7 +161,12 @@ class TestWriteItem(base.TestCase):
         first = self.vault.backup(data)
         item = self.vault.item(first).id
         for extents in (None, [(0, vaults.LEAF + 1234)], []):
-            for changes in ({}, {first: []}, {first: [(0, 5)]}):
+            told: list[dict[uuid.UUID, list[tuple[int, int]]]] = [
+                {},
+                {first: []},
+                {first: [(0, 5)]},
+            ]
+            for changes in told:
                 done: list[int] = []
                 with self.vault.repository.writer(
                     uuid.uuid4(), first
