@@ -67,6 +67,11 @@ class BackupNotFound(NotFound):
     message = 'There is no backup {id}.'
 
 
+class PolicyNotFound(NotFound):
+    code = 'csbs.policy.not_found'
+    message = 'There is no policy {id}.'
+
+
 class TaskNotFound(NotFound):
     code = 'csbs.task.not_found'
     message = 'There is no task {id}.'

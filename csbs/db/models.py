@@ -223,3 +223,37 @@ class Service(Base):
     host: orm.Mapped[str] = _word(255)
     started_at: orm.Mapped[datetime.datetime]
     seen_at: orm.Mapped[datetime.datetime]
+
+
+class Policy(Base):
+    __tablename__ = 'policies'
+    __table_args__ = (
+        sa.Index('ix_policies_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_policies_vault', 'vault_id'),
+        sa.Index('ix_policies_next_run', 'next_run_at'),
+        sa.Index('ix_policies_prune', 'prune_at'),
+    )
+
+    id: orm.Mapped[str] = _uuid(primary_key=True)
+    project_id: orm.Mapped[str] = _word(64)
+    name: orm.Mapped[str] = _word(255)
+    enabled: orm.Mapped[bool]
+    vault_id: orm.Mapped[str | None] = _nullable_uuid()
+    schedule: orm.Mapped[dict[str, Any]]
+    retention_kind: orm.Mapped[str] = _word()
+    retention_value: orm.Mapped[int | None]
+    next_run_at: orm.Mapped[datetime.datetime | None]
+    prune_at: orm.Mapped[datetime.datetime]
+    created_at: orm.Mapped[datetime.datetime]
+    updated_at: orm.Mapped[datetime.datetime | None]
+
+
+class PolicyServer(Base):
+    """A server is in at most one policy: its id is the key."""
+
+    __tablename__ = 'policy_servers'
+    __table_args__ = (sa.Index('ix_policy_servers_policy', 'policy_id'),)
+
+    server_id: orm.Mapped[str] = _uuid(primary_key=True)
+    policy_id: orm.Mapped[str] = _uuid()
+    created_at: orm.Mapped[datetime.datetime]

@@ -19,6 +19,7 @@ import subprocess
 import time
 from typing import Any
 
+from csbs.db import migration
 from csbs.tests.functional import processes
 from csbs.tests.functional import stack
 
@@ -158,7 +159,7 @@ class SeparateProcessesTest(processes.ProcessTestCase):
         )
         arguments = ('--config-file', str(config))
         printed = self.run_to_end('csbs-manage', *arguments, 'db', 'sync')
-        self.assertIn('0001', printed)
+        self.assertIn(str(migration.newest()), printed)
         self.run_to_end('csbs-status', *arguments, 'upgrade', 'check')
         services = [
             self.start(f'csbs-{name}', *arguments)

@@ -25,7 +25,6 @@ import uuid
 
 from alembic.autogenerate import api
 from alembic.runtime import migration as alembic_migration
-import testtools
 
 from csbs import exception
 from csbs.db import backups
@@ -38,6 +37,7 @@ from csbs.db import tasks
 from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.unit.db import policy_suite
 
 GIB = model.GIB
 
@@ -145,7 +145,7 @@ def make_task(**changes: Any) -> model.Task:
     )
 
 
-class DatabaseSuite(testtools.TestCase):
+class DatabaseSuite(policy_suite.PolicySuite):
     """Mixed with a ``url`` into a test case of one database."""
 
     url: str | None = None
