@@ -117,6 +117,23 @@ class QuotaExceeded(Conflict):
     message = 'The quota of {limit} {resource} is used up.'
 
 
+class PolicyBound(Conflict):
+    code = 'csbs.policy.bound'
+    message = (
+        'Policy {id} is bound to vault {vault_id}; unbind it there first.'
+    )
+
+
+class PolicyNotReady(Conflict):
+    code = 'csbs.policy.not_ready'
+    message = 'Policy {id} cannot run: {reason}.'
+
+
+class PolicyRunning(Conflict):
+    code = 'csbs.policy.running'
+    message = 'A run of policy {id} by hand is not finished.'
+
+
 class BackupBusy(Conflict):
     code = 'csbs.backup.wrong_status'
     message = 'Backup {id} is {status}; it must be {wanted}.'

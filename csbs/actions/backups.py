@@ -39,9 +39,13 @@ def create(
     vault_id: str,
     name: str | None,
     description: str,
+    *,
+    trigger: model.Trigger = model.Trigger.MANUAL,
+    policy_id: str | None = None,
 ) -> model.Backup:
     """Back a server up: check, take room in the vault, queue the task.
 
+    :param policy_id: the policy that wants it, if one does
     :raises ServerNotFound: or VaultNotFound, also for another project's
     :raises ServerBusy: when another task works on the server
     :raises CapacityExceeded: when it would not fit into the vault
@@ -65,8 +69,10 @@ def create(
         )
         backup = dataclasses.replace(
             backup,
-            name=name or backup.name,
+            name=name or _make_name(trigger),
             description=description,
+            trigger=trigger,
+            policy_id=policy_id,
         )
         db_backups.create(rt.db, backup)
         queue.put(
@@ -88,6 +94,12 @@ def create(
     return backup
 
 
+def _make_name(trigger: model.Trigger) -> str:
+    by_hand = trigger == model.Trigger.MANUAL
+    prefix = 'manualbk' if by_hand else 'autobk'
+    return f'{prefix}_{secrets.randbelow(10000):04}'
+
+
 def _new_backup(
     server: model.Server,
     vault_id: str,
@@ -102,7 +114,7 @@ def _new_backup(
         vault_id=vault_id,
         server_id=server.id,
         server_name=server.name,
-        name=f'manualbk_{secrets.randbelow(10000):04}',
+        name='',
         description='',
         status=model.BackupStatus.CREATING,
         kind=model.BackupKind.INCREMENTAL if parent else model.BackupKind.FULL,

@@ -36,16 +36,22 @@ def put(
     params: Mapping[str, Any] | None = None,
     bytes_total: int = 0,
     cancellable: bool = True,
+    skipped: model.Fault | None = None,
 ) -> str:
     """Queue a task as part of the caller's transaction; return its id.
 
+    :param skipped: why the task is not to be done; it is only put on record
+
     The caller rings ``rt.doorbell`` once the transaction is through.
     """
+    now = paging.utcnow()
     task = model.Task(
         id=task_id or str(uuid.uuid4()),
         project_id=project_id,
         kind=kind,
-        status=model.TaskStatus.QUEUED,
+        status=(
+            model.TaskStatus.SKIPPED if skipped else model.TaskStatus.QUEUED
+        ),
         backup_id=backup_id,
         server_id=server_id,
         vault_id=vault_id,
@@ -57,12 +63,12 @@ def put(
         attempts=0,
         cancel_requested=False,
         owner=None,
-        fault=None,
+        fault=skipped,
         request_id=ctx.request_id,
         user_id=ctx.user_id,
-        created_at=paging.utcnow(),
+        created_at=now,
         started_at=None,
-        finished_at=None,
+        finished_at=now if skipped else None,
         heartbeat_at=None,
     )
     db_tasks.create(rt.db, task, cancellable=cancellable)

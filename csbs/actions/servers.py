@@ -21,6 +21,7 @@ from csbs import exception
 from csbs.actions import checks
 from csbs.actions.runtime import Runtime
 from csbs.db import backups as db_backups
+from csbs.db import policies as db_policies
 from csbs.db import tasks as db_tasks
 from csbs.domain import model
 
@@ -66,14 +67,23 @@ def _views(
     ids = [server.id for server in servers]
     last = db_backups.last_of_servers(rt.db, ctx.project_id, ids)
     busy = db_tasks.locks(rt.db, ids)
+    policies = db_policies.of_servers(rt.db, ids)
     return [
-        _view(server, last.get(server.id), busy.get(server.id))
+        _view(
+            server,
+            last.get(server.id),
+            busy.get(server.id),
+            policies.get(server.id),
+        )
         for server in servers
     ]
 
 
 def _view(
-    server: model.Server, last: model.Backup | None, task_id: str | None
+    server: model.Server,
+    last: model.Backup | None,
+    task_id: str | None,
+    policy_id: str | None,
 ) -> ServerView:
     reason = None
     try:
@@ -89,7 +99,7 @@ def _view(
         )
     return ServerView(
         server=server,
-        policy_id=None,
+        policy_id=policy_id,
         last_backup_id=last.id if last else None,
         last_backup_at=last.created_at if last else None,
         task_id=task_id,

@@ -23,6 +23,7 @@ from csbs import exception
 from csbs.actions import queue
 from csbs.actions.runtime import Runtime
 from csbs.db import paging
+from csbs.db import policies as db_policies
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
 
@@ -171,6 +172,7 @@ def delete(
                 id=vault_id, count=vault.backup_count
             )
         _check_window(rt, vault)
+        db_policies.unbind_vault(rt.db, vault_id)
         task_id = queue.put(
             rt,
             ctx,

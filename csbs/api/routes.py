@@ -25,6 +25,7 @@ from typing import Any
 
 from csbs.api import request
 from csbs.api.handlers import backups
+from csbs.api.handlers import policies
 from csbs.api.handlers import restores
 from csbs.api.handlers import root
 from csbs.api.handlers import servers
@@ -50,6 +51,7 @@ class Route:
 
 _VAULT = '/v1/vaults/{vault_id}'
 _BACKUP = '/v1/backups/{backup_id}'
+_POLICY = '/v1/policies/{policy_id}'
 
 ROUTES = tuple(
     Route(*fields)
@@ -86,6 +88,41 @@ ROUTES = tuple(
             f'{_BACKUP}/servers',
             restores.create_server,
             'csbs:backups:create_server',
+        ),
+        ('GET', '/v1/policies', policies.list_policies, 'csbs:policies:list'),
+        (
+            'POST',
+            '/v1/policies',
+            policies.create_policy,
+            'csbs:policies:create',
+        ),
+        ('GET', _POLICY, policies.show_policy, 'csbs:policies:get'),
+        ('PATCH', _POLICY, policies.update_policy, 'csbs:policies:update'),
+        ('DELETE', _POLICY, policies.delete_policy, 'csbs:policies:delete'),
+        ('POST', f'{_POLICY}/run', policies.run_policy, 'csbs:policies:run'),
+        (
+            'PUT',
+            f'{_POLICY}/servers/{{server_id}}',
+            policies.add_server,
+            'csbs:policies:add_server',
+        ),
+        (
+            'DELETE',
+            f'{_POLICY}/servers/{{server_id}}',
+            policies.remove_server,
+            'csbs:policies:remove_server',
+        ),
+        (
+            'PUT',
+            f'{_VAULT}/policies/{{policy_id}}',
+            policies.bind_vault,
+            'csbs:policies:bind_vault',
+        ),
+        (
+            'DELETE',
+            f'{_VAULT}/policies/{{policy_id}}',
+            policies.unbind_vault,
+            'csbs:policies:unbind_vault',
         ),
         ('GET', '/v1/tasks', tasks.list_tasks, 'csbs:tasks:list'),
         ('GET', '/v1/tasks/{task_id}', tasks.show_task, 'csbs:tasks:get'),

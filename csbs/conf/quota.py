@@ -24,6 +24,25 @@ OPTS: list[cfg.Opt] = [
         help='Vaults a project may have. -1: no limit.',
     ),
     cfg.IntOpt(
+        'policies',
+        default=20,
+        min=-1,
+        help='Policies a project may have. -1: no limit.',
+    ),
+    cfg.IntOpt(
+        'policies_per_vault',
+        default=10,
+        min=-1,
+        help='Policies that may be bound to one vault. -1: no limit.',
+    ),
+    cfg.IntOpt(
+        'servers_per_policy',
+        default=10,
+        min=1,
+        max=64,
+        help='Servers that may be bound to one policy.',
+    ),
+    cfg.IntOpt(
         'min_capacity_gb',
         default=100,
         min=1,
@@ -47,8 +66,7 @@ OPTS: list[cfg.Opt] = [
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

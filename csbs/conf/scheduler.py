@@ -31,13 +31,19 @@ OPTS: list[cfg.Opt] = [
         'left by a dead worker and is given to another. Keep it several '
         'times [protection] heartbeat_interval.',
     ),
+    cfg.StrOpt(
+        'prune_time',
+        default='00:00',
+        regex=r'^([01]\d|2[0-3]):[0-5]\d$',
+        help='The time of day, on the clock of each policy, at which backups '
+        'that a policy keeps no longer are deleted.',
+    ),
 ]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    conf.register_opts(OPTS, group=GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

@@ -46,6 +46,7 @@ def create(db: Database, task: model.Task, *, cancellable: bool) -> None:
     }
     columns['params'] = dict(task.params)
     columns['result'] = dict(task.result)
+    columns.update(backups.fault_columns(task.fault))
     with db.writer() as session:
         session.add(models.Task(cancellable=cancellable, **columns))
         session.flush()

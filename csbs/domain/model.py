@@ -84,6 +84,8 @@ class TaskKind(enum.StrEnum):
     DELETE_BACKUP = 'delete_backup'
     COLLECT = 'collect'
     DELETE_VAULT = 'delete_vault'
+    #: starts a backup of every server of a policy
+    POLICY_RUN = 'policy_run'
 
 
 class TaskStatus(enum.StrEnum):

@@ -32,6 +32,7 @@ from csbs.protection import backup
 from csbs.protection import collect
 from csbs.protection import create_server
 from csbs.protection import delete
+from csbs.protection import policy_run
 from csbs.protection import restore
 from csbs.protection.run import Run
 
@@ -81,6 +82,7 @@ KINDS: Mapping[model.TaskKind, Kind] = {
     ),
     model.TaskKind.DELETE_BACKUP: Kind(delete.work, delete.settle),
     model.TaskKind.COLLECT: Kind(collect.work, collect.settle),
+    model.TaskKind.POLICY_RUN: Kind(policy_run.work, policy_run.settle),
     model.TaskKind.DELETE_VAULT: Kind(
         delete.work_vault, delete.settle_vault, after=delete.after_vault
     ),

@@ -27,6 +27,8 @@ from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import services as db_services
 from csbs.scheduler import collector
+from csbs.scheduler import pruner
+from csbs.scheduler import timetable
 from csbs.scheduler import watchdog
 
 LOG = log.getLogger(__name__)
@@ -36,6 +38,8 @@ BINARY = 'csbs-scheduler'
 _DUTIES: tuple[Callable[[Runtime, datetime.datetime], int], ...] = (
     watchdog.run,
     collector.run,
+    timetable.run,
+    pruner.run,
 )
 
 

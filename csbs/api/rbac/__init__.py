@@ -21,6 +21,7 @@ from oslo_policy import policy
 
 from csbs.api.rbac import backups
 from csbs.api.rbac import base
+from csbs.api.rbac import policies
 from csbs.api.rbac import servers
 from csbs.api.rbac import services
 from csbs.api.rbac import tasks
@@ -33,6 +34,7 @@ def list_rules() -> list[policy.RuleDefault]:
         *base.RULES,
         *vaults.RULES,
         *backups.RULES,
+        *policies.RULES,
         *tasks.RULES,
         *servers.RULES,
         *services.RULES,

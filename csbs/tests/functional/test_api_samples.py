@@ -80,6 +80,7 @@ class SamplesTest(stack.StackTestCase):
         self.sample('show_server', 'GET', f'/v1/servers/{server.id}')
         vault_id = self.sample_vaults()
         backup_id = self.sample_backups(server.id, vault_id)
+        self.sample_policies(server.id, vault_id)
         self.sample_ends(backup_id, vault_id)
         self.sample('list_services', 'GET', '/v1/services')
         if 'CSBS_WRITE_SAMPLES' not in os.environ:
@@ -147,6 +148,45 @@ class SamplesTest(stack.StackTestCase):
         self.finish(restored)
         backup_id: str = backup['id']
         return backup_id
+
+    def sample_policies(self, server_id: str, vault_id: str) -> None:
+        policy_id = self.sample(
+            'create_policy',
+            'POST',
+            '/v1/policies',
+            {
+                'policy': {
+                    'name': 'nightly',
+                    'schedule': {
+                        'times': ['02:00', '14:30'],
+                        'timezone': 'Europe/Berlin',
+                        'weekdays': ['mon', 'thu'],
+                    },
+                    'retention': {'kind': 'count', 'value': 7},
+                }
+            },
+            expect=201,
+        )['policy']['id']
+        path = f'/v1/policies/{policy_id}'
+        self.sample('list_policies', 'GET', '/v1/policies')
+        self.sample('show_policy', 'GET', path)
+        self.sample(
+            'update_policy',
+            'PATCH',
+            path,
+            {'policy': {'schedule': {'times': ['02:00'], 'every_days': 3}}},
+        )
+        vault = f'/v1/vaults/{vault_id}/policies/{policy_id}'
+        self.sample('bind_vault', 'PUT', vault)
+        self.sample('add_server', 'PUT', f'{path}/servers/{server_id}')
+        run = self.sample('run_policy', 'POST', f'{path}/run', {}, expect=202)
+        task = self.finish(run['policy'])
+        (backup_id,) = task['result']['backups'].values()
+        self.finish(self.get_backup(backup_id))
+        self.delete_backup(backup_id)
+        self.sample('remove_server', 'DELETE', f'{path}/servers/{server_id}')
+        self.sample('unbind_vault', 'DELETE', vault)
+        self.sample('delete_policy', 'DELETE', path)
 
     def sample_ends(self, backup_id: str, vault_id: str) -> None:
         path = f'/v1/backups/{backup_id}'

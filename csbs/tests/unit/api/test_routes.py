@@ -38,7 +38,7 @@ class RoutesTest(base.TestCase):
             self.assertIn(schemas.status, (200, 201, 202), route)
             self.assertIsNotNone(schemas.response, route)
             self.assertEqual(
-                route.method in ('POST', 'PATCH', 'PUT'),
+                route.method in ('POST', 'PATCH'),
                 schemas.body is not None,
                 route,
             )
