@@ -28,10 +28,12 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 import flask
+from keystoneauth1 import exceptions as keystone_exceptions
 from keystonemiddleware import auth_token
 from oslo_middleware import cors
 from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
+import webob
 from werkzeug import exceptions as werkzeug_exceptions
 
 from csbs import context as csbs_context
@@ -62,7 +64,7 @@ def create_app(rt: runtime.Runtime) -> 'WSGIApplication':
     if rt.conf.api.auth_strategy == 'keystone':
         # Only checks tokens and says so in headers: whether a token is
         # needed depends on the route, and the refusal is to be JSON.
-        application = auth_token.AuthProtocol(
+        application = _TokenCheck(
             application,
             {'oslo_config_config': rt.conf, 'delay_auth_decision': True},
         )
@@ -77,6 +79,23 @@ def create_app(rt: runtime.Runtime) -> 'WSGIApplication':
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, rt.conf)
     # First of all: every line in the log and every error carries the id.
     return request_id.RequestId(application, rt.conf)
+
+
+class _TokenCheck(auth_token.AuthProtocol):
+    """auth_token, with an error of ours when Keystone can't be asked."""
+
+    def process_request(self, req: webob.Request) -> webob.Response | None:
+        """Check the token, or answer that it can't be checked."""
+        try:
+            answer: webob.Response | None = super().process_request(req)
+        except keystone_exceptions.ClientException as error:
+            LOG.error('Keystone cannot check tokens: %s', error)
+            status, body = errors.describe(
+                auth.IdentityUnavailable(),
+                req.environ.get('openstack.request_id'),
+            )
+            return webob.Response(status=status, json_body=body)
+        return answer
 
 
 class _Api:

@@ -39,6 +39,14 @@ class NoProject(exception.Forbidden):
     )
 
 
+class IdentityUnavailable(exception.CsbsError):
+    """The token could be good or bad; Keystone did not say."""
+
+    code = 'csbs.identity.unavailable'
+    status = 503
+    message = 'Keystone cannot be asked about the token; try again later.'
+
+
 def keystone(environ: Mapping[str, Any]) -> csbs_context.RequestContext:
     """Return the context of a request that went through auth_token.
 

@@ -13,131 +13,19 @@
 """The programs as real processes: started, killed, started again."""
 
 import os
-import pathlib
-import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from typing import Any
 
-import fixtures
-import requests
-
-from csbs.tests import base
+from csbs.tests.functional import processes
 from csbs.tests.functional import stack
 
 MIB = 1 << 20
-_BIN = pathlib.Path(sys.executable).parent
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class ProcessTestCase(base.TestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.state = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.port = _free_port()
-
-    def start(self, program: str, *args: str) -> subprocess.Popen[str]:
-        """Start a program; it is ended with the test."""
-        process = subprocess.Popen(
-            [str(_BIN / program), *args],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=self.state,
-            env=os.environ
-            | {'OS_CSBS_CONFIG_FILES': str(self.state / 'csbs.conf')},
-        )
-        self.addCleanup(self.end, process)
-        return process
-
-    def end(
-        self, process: subprocess.Popen[str], number: int = signal.SIGTERM
-    ) -> str:
-        """End a program and return what it printed."""
-        if process.poll() is None:
-            process.send_signal(number)
-        try:
-            return process.communicate(timeout=stack.DEADLINE)[0]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise AssertionError(f'{process.args} does not end') from None
-        except ValueError:
-            return ''
-
-    def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None
-    ) -> Any:
-        answer = requests.request(
-            method,
-            f'http://127.0.0.1:{self.port}{path}',
-            json=body,
-            timeout=30,
-        )
-        answer.raise_for_status()
-        return answer.json()
-
-    def wait_until_ready(self) -> None:
-        def ready() -> bool:
-            try:
-                return bool(self.call('GET', '/healthcheck'))
-            except requests.RequestException:
-                return False
-
-        stack.wait_for(ready, 'the API to answer')
-
-    def make_disks(self, **sizes: int) -> dict[str, bytes]:
-        folder = self.state / 'cloud' / 'servers' / 'web'
-        folder.mkdir(parents=True)
-        disks = {
-            name: random.Random(name).randbytes(size)
-            for name, size in sizes.items()
-        }
-        for name, content in disks.items():
-            (folder / f'{name}.raw').write_bytes(content)
-        return disks
-
-    def read_disks(self) -> dict[str, bytes]:
-        folder = self.state / 'cloud' / 'servers' / 'web'
-        return {path.stem: path.read_bytes() for path in folder.glob('*.raw')}
-
-    def start_backup(self, vault_id: str) -> dict[str, Any]:
-        (server,) = self.call('GET', '/v1/servers')['servers']
-        body = {'backup': {'server_id': server['id'], 'vault_id': vault_id}}
-        backup: dict[str, Any] = self.call('POST', '/v1/backups', body)[
-            'backup'
-        ]
-        return backup
-
-    def make_vault(self) -> str:
-        body = {'vault': {'name': 'v', 'capacity_gb': 100}}
-        vault_id: str = self.call('POST', '/v1/vaults', body)['vault']['id']
-        return vault_id
-
-    def task(self, task_id: str) -> dict[str, Any]:
-        task: dict[str, Any] = self.call('GET', f'/v1/tasks/{task_id}')['task']
-        return task
-
-    def finish(self, resource: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = stack.wait_for(
-            lambda: self._over(resource['task_id']), 'the task to end'
-        )
-        return found
-
-    def _over(self, task_id: str) -> dict[str, Any] | None:
-        task = self.task(task_id)
-        return task if task['finished_at'] else None
-
-
-class StandaloneTest(ProcessTestCase):
+class StandaloneTest(processes.ProcessTestCase):
     def start_standalone(self) -> subprocess.Popen[str]:
         process = self.start(
             'csbs-standalone',
@@ -163,7 +51,7 @@ class StandaloneTest(ProcessTestCase):
         changed = self.read_disks()
         backup = self.start_backup(vault_id)
         stack.wait_for(
-            lambda: self.task(backup['task_id'])['step'] == 'backing_up',
+            lambda: self.reached(backup, 'backing_up'),
             'the data to move',
         )
         self.end(process, signal.SIGKILL)
@@ -180,6 +68,34 @@ class StandaloneTest(ProcessTestCase):
         self.assertEqual(changed, self.read_disks())
         again = self.start_backup(vault_id)
         self.assertEqual('succeeded', self.finish(again)['status'])
+
+    def reached(self, resource: dict[str, Any], step: str) -> bool:
+        """Tell whether a task came to a step, or even to its end."""
+        task = self.task(resource['task_id'])
+        return task['step'] == step or bool(task['finished_at'])
+
+    def test_killed_in_a_restore(self) -> None:
+        disks = self.make_disks(vda=96 * MIB, vdb=32 * MIB)
+        process = self.start_standalone()
+        backup = self.start_backup(self.make_vault())
+        self.assertEqual('succeeded', self.finish(backup)['status'])
+        for path in (self.state / 'cloud' / 'servers' / 'web').glob('*.raw'):
+            path.write_bytes(os.urandom(path.stat().st_size))
+        asked = self.call(
+            'POST', f'/v1/backups/{backup["id"]}/restore', {'restore': {}}
+        )['backup']
+        stack.wait_for(
+            lambda: self.reached(asked, 'writing'),
+            'the first byte to be written',
+        )
+        self.end(process, signal.SIGKILL)
+
+        self.start_standalone()
+        self.assertEqual('succeeded', self.finish(asked)['status'])
+        self.assertEqual(disks, self.read_disks())
+        (server,) = self.call('GET', '/v1/servers')['servers']
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertTrue(server['protectable'], server['reason'])
 
     def restore(self, backup: dict[str, Any]) -> None:
         asked = self.call(
@@ -222,7 +138,7 @@ class StandaloneTest(ProcessTestCase):
         self.assertEqual(1, printed.count('\n'))
 
 
-class SeparateProcessesTest(ProcessTestCase):
+class SeparateProcessesTest(processes.ProcessTestCase):
     """Scheduler and protection apart; the API in this process.
 
     The doorbell can't be heard across processes here, so this shows too
@@ -241,24 +157,14 @@ class SeparateProcessesTest(ProcessTestCase):
             '[api]\nauth_strategy = noauth\n'
         )
         arguments = ('--config-file', str(config))
-        synced = self.start('csbs-manage', *arguments, 'db', 'sync')
-        printed = synced.communicate(timeout=stack.DEADLINE)[0]
-        self.assertEqual(0, synced.returncode, printed)
+        printed = self.run_to_end('csbs-manage', *arguments, 'db', 'sync')
         self.assertIn('0001', printed)
-        checked = self.start('csbs-status', *arguments, 'upgrade', 'check')
-        printed = checked.communicate(timeout=stack.DEADLINE)[0]
-        self.assertEqual(0, checked.returncode, printed)
-
+        self.run_to_end('csbs-status', *arguments, 'upgrade', 'check')
         services = [
             self.start(f'csbs-{name}', *arguments)
             for name in ('scheduler', 'protection')
         ]
-        self.start(
-            'cheroot',
-            'csbs.wsgi.api:application',
-            '--bind',
-            f'127.0.0.1:{self.port}',
-        )
+        self.start_web('csbs.wsgi.api', self.port)
         self.wait_until_ready()
         vault_id = self.make_vault()
         backup = self.start_backup(vault_id)

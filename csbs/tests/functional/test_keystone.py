@@ -1,0 +1,235 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""API and command line behind a real Keystone: who may do what.
+
+Keystone is installed by ``tox -e functional``; without it these tests skip.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import unittest
+
+import openstack
+import requests
+
+from csbs.tests.functional import processes
+from csbs.tests.functional import stack
+
+_CONFIG = """
+[DEFAULT]
+log_file = {state}/keystone.log
+[database]
+connection = sqlite:///{state}/keystone.sqlite
+[fernet_tokens]
+key_repository = {state}/fernet
+[credential]
+key_repository = {state}/credential
+[cache]
+enabled = false
+"""
+
+_CSBS_CONFIG = """
+[DEFAULT]
+state_path = {state}
+transport_url = fake:/
+[protection]
+poll_interval = 1
+[local_cloud]
+path = {state}/cloud
+[keystone_authtoken]
+auth_type = password
+auth_url = {keystone}
+username = admin
+password = secret
+project_name = admin
+user_domain_id = default
+project_domain_id = default
+"""
+
+
+@unittest.skipUnless(
+    importlib.util.find_spec('keystone'), 'Keystone is not installed'
+)
+class KeystoneTest(processes.ProcessTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.keystone_port = processes.free_port()
+        self.keystone = f'http://127.0.0.1:{self.keystone_port}/v3'
+        self.start_keystone()
+        config = self.state / 'csbs.conf'
+        config.write_text(
+            _CSBS_CONFIG.format(state=self.state, keystone=self.keystone)
+        )
+        arguments = ('--config-file', str(config))
+        self.run_to_end('csbs-manage', *arguments, 'db', 'sync')
+        self.start('csbs-protection', *arguments)
+        self.start_web('csbs.wsgi.api', self.port)
+        self.wait_until_ready()
+        self.register()
+
+    def start_keystone(self) -> None:
+        config = self.state / 'keystone.conf'
+        config.write_text(_CONFIG.format(state=self.state))
+        self.environment['OS_KEYSTONE_CONFIG_FILES'] = str(config)
+        manage = ('keystone-manage', '--config-file', str(config))
+        self.run_to_end(*manage, 'db_sync')
+        # Keystone gives its keys to a user of the system.
+        me = (
+            '--keystone-user',
+            str(os.getuid()),
+            '--keystone-group',
+            str(os.getgid()),
+        )
+        for kind in ('fernet', 'credential'):
+            (self.state / kind).mkdir(mode=0o700)
+            self.run_to_end(*manage, f'{kind}_setup', *me)
+        self.run_to_end(
+            *manage,
+            'bootstrap',
+            '--bootstrap-password',
+            'secret',
+            '--bootstrap-region-id',
+            'one',
+            '--bootstrap-public-url',
+            self.keystone,
+            '--bootstrap-internal-url',
+            self.keystone,
+        )
+        self.start_web('keystone.wsgi.api', self.keystone_port)
+
+        def ready() -> bool:
+            try:
+                return requests.get(self.keystone, timeout=5).ok
+            except requests.RequestException:
+                return False
+
+        stack.wait_for(ready, 'Keystone to answer')
+
+    def openstack(
+        self, user: str, *words: str, expect: int = 0, project: str = ''
+    ) -> str:
+        """Run ``openstack`` as a user and return what it printed."""
+        done = subprocess.run(
+            [str(processes.BIN / 'openstack'), *words],
+            env={
+                **self.environment,
+                'OS_AUTH_URL': self.keystone,
+                'OS_USERNAME': user,
+                'OS_PASSWORD': 'secret',
+                'OS_PROJECT_NAME': project or user,
+                'OS_USER_DOMAIN_ID': 'default',
+                'OS_PROJECT_DOMAIN_ID': 'default',
+                'OS_IDENTITY_API_VERSION': '3',
+                'OS_REGION_NAME': 'one',
+            },
+            capture_output=True,
+            text=True,
+            timeout=stack.DEADLINE,
+            check=False,
+        )
+        printed = done.stdout + done.stderr
+        self.assertEqual(expect, done.returncode, printed)
+        return done.stdout if expect == 0 else printed
+
+    def register(self) -> None:
+        """Put csbs into the catalogue, and make people."""
+        identity = openstack.connect(
+            auth_url=self.keystone,
+            username='admin',
+            password='secret',
+            project_name='admin',
+            user_domain_id='default',
+            project_domain_id='default',
+            region_name='one',
+        ).identity
+        service = identity.create_service(type='server-backup', name='csbs')
+        identity.create_endpoint(
+            service_id=service.id,
+            interface='public',
+            region_id='one',
+            url=f'http://127.0.0.1:{self.port}',
+        )
+        self.projects = {
+            name: identity.create_project(name=name, domain_id='default')
+            for name in ('demo', 'stranger')
+        }
+        for name, project, role in (
+            ('demo', 'demo', 'member'),
+            ('stranger', 'stranger', 'member'),
+            ('auditor', 'demo', 'reader'),
+        ):
+            user = identity.create_user(
+                name=name, password='secret', domain_id='default'
+            )
+            identity.assign_project_role_to_user(
+                self.projects[project], user, identity.find_role(role)
+            )
+
+    def test_who_may_do_what(self) -> None:
+        disks = self.make_disks(vda=2 << 20)
+        folder = self.state / 'cloud' / 'servers' / 'web'
+        (folder / 'server.json').write_text(
+            json.dumps({'project_id': self.projects['demo'].id})
+        )
+        vault = self.openstack(
+            *('demo', 'csbs', 'vault', 'create', '--capacity', '100', 'v1'),
+            *('-f', 'value', '-c', 'id'),
+        ).strip()
+        backup = self.openstack(
+            *('demo', 'csbs', 'backup', 'create', '--vault', 'v1'),
+            *('--name', 'b1', '--wait', 'web'),
+            *('-f', 'value', '-c', 'id'),
+        ).strip()
+        (folder / 'vda.raw').write_bytes(bytes(2 << 20))
+        self.openstack(*('demo', 'csbs', 'backup', 'restore', '--wait', 'b1'))
+        self.assertEqual(disks, self.read_disks())
+
+        for words in (
+            ('backup', 'show', backup),
+            ('backup', 'restore', backup),
+            ('backup', 'create', '--vault', vault, 'web'),
+        ):
+            printed = self.openstack('stranger', 'csbs', *words, expect=1)
+            self.assertIn('There is no', printed)
+        self.assertEqual(
+            '[]\n',
+            self.openstack('stranger', 'csbs', 'backup', 'list', '-f', 'json'),
+        )
+
+        listed = self.openstack(
+            *('auditor', 'csbs', 'backup', 'list', '-f', 'json'),
+            project='demo',
+        )
+        self.assertEqual(backup, json.loads(listed)[0]['ID'])
+        printed = self.openstack(
+            *('auditor', 'csbs', 'backup', 'delete', 'b1'),
+            project='demo',
+            expect=1,
+        )
+        self.assertIn('csbs.request.forbidden', printed)
+        self.openstack('demo', 'csbs', 'service', 'list', expect=1)
+        listed = self.openstack(
+            *('admin', 'csbs', 'backup', 'list', '--all-projects'),
+            *('-f', 'json'),
+        )
+        self.assertEqual(backup, json.loads(listed)[0]['ID'])
+
+        url = f'http://127.0.0.1:{self.port}'
+        for headers in ({}, {'X-Auth-Token': 'made-up'}):
+            answer = requests.get(
+                f'{url}/v1/vaults', headers=headers, timeout=30
+            )
+            self.assertEqual(401, answer.status_code)
+        self.assertEqual(200, requests.get(url, timeout=30).status_code)
