@@ -43,6 +43,10 @@ class AppTestCase(base.TestCase):
         (path / 'csbs.conf').write_text(
             '[keystone_authtoken]\n'
             'www_authenticate_uri = http://127.0.0.1:1/v3\n'
+            'auth_type = password\n'
+            'auth_url = http://127.0.0.1:1/v3\n'
+            'username = csbs\n'
+            'password = secret\n'
         )
         self.conf(
             [],

@@ -444,7 +444,7 @@ class NewServerTest(fakes.LocalCloudTestCase):
         self.assertEqual(before, fakes.tree(self.root))
         self.ledger.discard_all()
         with (
-            self.assertRaises(exception.VolumeUnwritable),
+            self.assertRaisesRegex(exception.VolumeUnwritable, gone.id),
             self.cloud.open_new_volume(gone, self.ledger),
         ):
             self.fail('opened')
