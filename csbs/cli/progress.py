@@ -39,6 +39,7 @@ _LABELS = {
     'delete_backup': 'Deleting backup',
     'delete_vault': 'Deleting vault',
     'collect': 'Freeing space',
+    'policy_run': 'Starting backups',
 }
 
 

@@ -28,6 +28,7 @@ _KINDS = (
     'delete_backup',
     'collect',
     'delete_vault',
+    'policy_run',
 )
 _STATUSES = (
     'queued',

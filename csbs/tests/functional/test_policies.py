@@ -20,6 +20,8 @@ from csbs.db import backups as db_backups
 from csbs.db import paging
 from csbs.db import policies as db_policies
 from csbs.domain import model
+from csbs.scheduler import pruner
+from csbs.scheduler import timetable
 from csbs.tests.functional import stack
 
 _SCHEDULE = {'times': ['02:00'], 'every_days': 1}
@@ -125,7 +127,7 @@ class PoliciesTest(stack.StackTestCase):
         due = datetime.datetime.fromisoformat(planned)
         # Four days without a scheduler are one run.
         for _ in range(2):
-            self.stack.scheduler.look(due + 4 * _DAY)
+            timetable.run(self.stack.rt, due + 4 * _DAY)
         runs = self.call('GET', '/v1/tasks?kind=policy_run', expect=200)
         (run,) = runs['tasks']
         self.stack.wait_for_task(run['id'])
@@ -144,7 +146,7 @@ class PoliciesTest(stack.StackTestCase):
         self.stack.scheduler.stop()
         self.stack.protection.stop()
         self.call('POST', f'{path}/run', {}, expect=202)
-        self.stack.scheduler.look(paging.utcnow() + 2 * _DAY)
+        timetable.run(self.stack.rt, paging.utcnow() + 2 * _DAY)
         runs = self.call(
             'GET', '/v1/tasks?kind=policy_run&status=skipped', expect=200
         )
@@ -165,7 +167,7 @@ class PoliciesTest(stack.StackTestCase):
                 )
                 made.append(backup['id'])
         self.stack.scheduler.stop()
-        self.stack.scheduler.look(paging.utcnow() + 2 * _DAY)
+        pruner.run(self.stack.rt, paging.utcnow() + 2 * _DAY)
         stack.wait_for(
             lambda: len(self.backups()) == 8, 'the oldest to be deleted'
         )

@@ -33,7 +33,9 @@ class DescribeTest(base.TestCase):
                 'status': 409,
                 'code': 'csbs.vault.not_empty',
                 'title': 'Conflict',
-                'detail': 'Vault v still holds backups (2); delete them first.',
+                'detail': (
+                    'Vault v still holds backups (2); delete them first.'
+                ),
                 'request_id': 'req-1',
             },
             self.one(exception.VaultNotEmpty(id='v', count=2)),
