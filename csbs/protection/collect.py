@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import datetime
 from typing import Any
 
+from csbs import exception
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
@@ -54,7 +55,11 @@ def settle(
     else:
         changes = {'stored_bytes': result['stored_bytes']}
         changes['collect_due_at'] = again if result['condemned'] else None
-    db_vaults.update(db, vault_id, changes)
+    try:
+        db_vaults.update(db, vault_id, changes)
+    except exception.VaultNotFound:
+        # It was given up while the collection waited for a worker.
+        return
 
 
 def _abandon_dead(run: Run, repo: repository.Repository) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from unittest import mock
 import uuid
 
+from csbs.actions import queue
 from csbs.cloud import local
 from csbs.db import tasks as db_tasks
 from csbs.domain import model
@@ -400,6 +401,34 @@ class DeadWorkerTest(stack.StackTestCase):
             self.assertEqual(
                 len(before) + number, len(os.listdir(self.stack.servers))
             )
+
+    def test_a_collection_that_outlives_its_vault(self) -> None:
+        backup = self.attempt_backup()
+        self.run_queue()
+        gone = self.call('DELETE', f'/v1/backups/{backup["id"]}', expect=202)
+        self.run_queue()
+        self.finish(gone['backup'])
+        given_up = self.call(
+            'DELETE', f'/v1/vaults/{self.vault_id}', expect=202
+        )['vault']
+        # The vault goes first, then the collection finds it gone.
+        task = db_tasks.claim(self.stack.rt.db, 'living')
+        assert task is not None
+        runner.execute(Run(self.stack.rt, task, 'living'))
+        self.finish(given_up)
+        queue.put(
+            self.stack.rt,
+            self.stack.context,
+            model.TaskKind.COLLECT,
+            project_id='local',
+            vault_id=self.vault_id,
+        )
+        self.run_queue()
+        (collection,) = self.call('GET', '/v1/tasks?kind=collect', expect=200)[
+            'tasks'
+        ]
+        self.assertEqual('failed', collection['status'])
+        self.assertEqual('csbs.vault.not_found', collection['fault']['code'])
 
     def test_too_many_deaths(self) -> None:
         backup = self.attempt_backup()
