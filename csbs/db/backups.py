@@ -25,6 +25,7 @@ from csbs.db import convert
 from csbs.db import models
 from csbs.db import paging
 from csbs.db.session import Database
+from csbs.db.session import hit
 from csbs.domain import model
 from csbs.domain import states
 
@@ -171,7 +172,7 @@ def _guarded(
             .execution_options(synchronize_session=False)
         )
         session.expire_all()
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        return hit(result)
 
 
 def _busy(

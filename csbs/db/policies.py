@@ -26,6 +26,7 @@ from csbs import exception
 from csbs.db import models
 from csbs.db import paging
 from csbs.db.session import Database
+from csbs.db.session import hit
 from csbs.domain import policy as domain
 from csbs.domain import recurrence
 from csbs.domain import retention
@@ -218,7 +219,7 @@ def _take(
             .execution_options(synchronize_session=False)
         )
         session.expire_all()
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        return hit(result)
 
 
 def _due(

@@ -141,3 +141,8 @@ def _begin_immediate(session: orm.Session) -> None:
     if connection.info.get('in_transaction'):
         connection.exec_driver_sql('ROLLBACK')
         connection.exec_driver_sql('BEGIN IMMEDIATE')
+
+
+def hit(result: Any) -> bool:
+    """Tell whether an UPDATE changed its one row: a swap that was won."""
+    return bool(result.rowcount == 1)

@@ -237,5 +237,5 @@ class PoliciesTest(stack.StackTestCase):
         self.assertEqual([self.servers[1].id], list(task['result']['backups']))
         self.assertEqual([self.servers[0].id], list(task['result']['faults']))
         policy = db_policies.get(self.stack.rt.db, asked['id'])
-        self.assertIs(None, policy.next_run_at)
+        self.assertIsNone(policy.next_run_at)
         self.assertEqual(model.TaskStatus.SUCCEEDED, task['status'])
