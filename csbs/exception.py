@@ -171,6 +171,14 @@ class VolumeTooSmall(Conflict):
     )
 
 
+class VolumeShared(Conflict):
+    code = 'csbs.volume.shared'
+    message = (
+        'Volume {id} is also attached to server {server_id}, which runs; '
+        'stop that server first.'
+    )
+
+
 class TaskNotCancellable(Conflict):
     code = 'csbs.task.not_cancellable'
     message = 'Task {id} is {status} and can no longer be cancelled.'
@@ -205,6 +213,18 @@ class CloudError(CsbsError):
     code = 'csbs.cloud.error'
     status = 502
     message = 'The cloud answered with an error.'
+
+
+class CloudRefused(CloudError):
+    code = 'csbs.cloud.refused'
+    status = 409
+    message = 'The cloud refused.'
+
+
+class CloudUnavailable(CloudError):
+    code = 'csbs.cloud.unavailable'
+    status = 503
+    message = 'The cloud does not answer.'
 
 
 class VolumeUnreadable(CloudError):

@@ -23,6 +23,7 @@ from csbs import context as csbs_context
 from csbs import exception
 from csbs.actions import checks
 from csbs.actions import queue
+from csbs.actions import sealed
 from csbs.actions.runtime import Runtime
 from csbs.db import backups as db_backups
 from csbs.db import paging
@@ -42,19 +43,26 @@ def create(
     *,
     trigger: model.Trigger = model.Trigger.MANUAL,
     policy_id: str | None = None,
+    allow_pause: bool | None = None,
 ) -> model.Backup:
     """Back a server up: check, take room in the vault, queue the task.
 
+    :param allow_pause: whether the server may be paused for a moment to get
+        its volumes at one instant; None: as the configuration says
     :param policy_id: the policy that wants it, if one does
     :raises ServerNotFound: or VaultNotFound, also for another project's
     :raises ServerBusy: when another task works on the server
     :raises CapacityExceeded: when it would not fit into the vault
+    :raises KeyMissing: when the caller's token can't be kept safe
     """
     db_vaults.get(rt.db, vault_id, ctx.project_id)
     server = rt.cloud.server(ctx, server_id)
     checks.server_ready(server)
     checks.not_half_restored(server)
     backup_id, task_id = str(uuid.uuid4()), str(uuid.uuid4())
+    params = sealed.seal(rt, ctx, vault_id, task_id)
+    if allow_pause is not None:
+        params['allow_pause'] = allow_pause
 
     def work() -> model.Backup:
         vault = db_vaults.lock(rt.db, vault_id)
@@ -84,6 +92,7 @@ def create(
             backup_id=backup_id,
             server_id=server_id,
             vault_id=vault_id,
+            params=params,
             bytes_total=backup.size,
         )
         db_tasks.lock_server(rt.db, server_id, task_id)

@@ -45,14 +45,14 @@ def server_ready(server: model.Server) -> None:
 
 
 def not_half_restored(server: model.Server) -> None:
-    """See that a server is not locked, as one half restored is.
+    """See that a server's disks are not what a failed restore left.
 
-    :raises ServerWrongState: when it is
+    :raises ServerWrongState: when they are
     """
-    if server.locked:
+    if server.half_restored:
         raise exception.ServerWrongState(
-            f'Server {server.id} is locked; if a restore of it failed half '
-            'way, restore it again.'
+            f'A restore of server {server.id} failed half way; restore it '
+            'again first.'
         )
 
 

@@ -45,6 +45,7 @@ def create(
     enabled: bool,
     schedule: Mapping[str, Any],
     retention: Mapping[str, Any],
+    allow_pause: bool | None = None,
 ) -> domain.Policy:
     """Make a policy, bound to no vault and no server.
 
@@ -64,6 +65,7 @@ def create(
         updated_at=None,
         next_run_at=None,
         prune_at=now,
+        allow_pause=allow_pause,
     )
     policy = _planned(rt, policy, now)
 

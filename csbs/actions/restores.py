@@ -17,13 +17,12 @@ from typing import Any
 import uuid
 
 from csbs import context as csbs_context
-from csbs import keys
 from csbs.actions import checks
 from csbs.actions import queue
+from csbs.actions import sealed
 from csbs.actions.runtime import Runtime
 from csbs.db import backups as db_backups
 from csbs.db import tasks as db_tasks
-from csbs.db import vaults as db_vaults
 from csbs.domain import model
 
 
@@ -39,12 +38,15 @@ def in_place(
     :raises BackupBusy: when the backup is not available
     :raises ServerNotFound: when the server is gone
     :raises VolumeMissing: or VolumeTooSmall, when an item has no place to go
+    :raises VolumeShared: when another running server writes to a volume
     """
     backup = db_backups.get(rt.db, backup_id, ctx.project_id)
     server = rt.cloud.server(ctx, backup.server_id)
     checks.server_ready(server)
     checks.items_fit(backup, server)
+    rt.cloud.check_restore(server, [item.volume_id for item in backup.items])
     task_id = str(uuid.uuid4())
+    params = sealed.seal(rt, ctx, backup.vault_id, task_id)
 
     def work() -> model.Backup:
         db_backups.move(
@@ -63,7 +65,7 @@ def in_place(
             backup_id=backup_id,
             server_id=backup.server_id,
             vault_id=backup.vault_id,
-            params={'power_on': power_on},
+            params={'power_on': power_on, **params},
             bytes_total=backup.size,
         )
         db_tasks.lock_server(rt.db, backup.server_id, task_id)
@@ -84,16 +86,15 @@ def new_server(
 
     :param choices: the checked body of the request: name, networks ...
     :raises BackupBusy: when the backup is not available
-    :raises KeyMissing: when a password is given and can't be kept safe
+    :raises KeyMissing: when token and password can't be kept safe
     """
     backup = db_backups.get(rt.db, backup_id, ctx.project_id)
     task_id = str(uuid.uuid4())
     params = dict(choices)
-    if params.get('admin_pass') is not None:
-        vault = db_vaults.get(rt.db, backup.vault_id)
-        params['admin_pass'] = keys.seal(
-            rt.keys.get(vault.key_ref), params['admin_pass'], task_id
-        )
+    secret = params.pop('admin_pass', None)
+    params.update(
+        sealed.seal(rt, ctx, backup.vault_id, task_id, admin_pass=secret)
+    )
 
     def work() -> model.Backup:
         db_backups.touch(

@@ -19,6 +19,8 @@ with :meth:`Cloud.discard`, by another process and any number of times.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
@@ -33,7 +35,14 @@ from csbs.store import volume
 
 
 class Ledger(Protocol):
-    """The record of what a task makes in the cloud."""
+    """The record of what a task makes in the cloud, and its wish to go on."""
+
+    def check(self) -> None:
+        """Return if the task may go on; asked while waiting for the cloud.
+
+        :raises CsbsError: TaskCancelled or one of its kind, to be let through
+        """
+        ...
 
     def plan(self, kind: model.ResourceKind, **data: Any) -> model.Resource:
         """Write down a resource before it is made, in its own transaction.
@@ -74,11 +83,17 @@ class SnapshotSet:
     :ivar consistency: what was really had, not what was asked for
     :ivar taken_at: when the first of them was taken
     :ivar snapshots: by volume id
+    :ivar paused_seconds: how long the server stood still for it, or None
+    :ivar kept: ledger entries that stay with the finished backup, for the
+        next one to be compared with
     """
 
     consistency: model.Consistency
+    method: model.SnapshotMethod
     taken_at: datetime.datetime
     snapshots: Mapping[str, Snapshot]
+    paused_seconds: float | None = None
+    kept: tuple[model.Resource, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +125,14 @@ class Cloud(Protocol):
     """A cloud that has servers with volumes.
 
     Every method raises :class:`csbs.exception.CloudError` or one of its
-    kind, or :class:`csbs.exception.ServerNotFound`, and nothing else.
+    kind, or :class:`csbs.exception.ServerNotFound`, and nothing else but
+    what :meth:`Ledger.check` raises. A context with a token lets it act as
+    the user where the cloud wants that.
     """
+
+    def check(self) -> None:
+        """See that the cloud answers and is one that csbs can work with."""
+        ...
 
     def servers(
         self, context: csbs_context.RequestContext
@@ -132,9 +153,11 @@ class Cloud(Protocol):
 
     def snapshot(
         self,
+        context: csbs_context.RequestContext,
         server: model.Server,
         ledger: Ledger,
         *,
+        backup_id: str,
         allow_pause: bool,
         fallback: Callable[[], None],
     ) -> SnapshotSet:
@@ -142,6 +165,7 @@ class Cloud(Protocol):
 
         Each snapshot is in the ledger before it exists.
 
+        :param backup_id: what the snapshots are for
         :param allow_pause: whether the server may be paused for a moment
         :param fallback: called before the volumes are frozen one after
             another because one instant could not be had
@@ -149,7 +173,10 @@ class Cloud(Protocol):
         ...
 
     def open_snapshot(
-        self, snapshot: Snapshot, ledger: Ledger
+        self,
+        context: csbs_context.RequestContext,
+        snapshot: Snapshot,
+        ledger: Ledger,
     ) -> contextlib.AbstractContextManager[volume.VolumeReader]:
         """Open a snapshot's bytes for reading.
 
@@ -157,7 +184,32 @@ class Cloud(Protocol):
         """
         ...
 
-    def hold(self, server: model.Server, ledger: Ledger) -> model.Resource:
+    def keep_only(self, backup_id: str, volume_ids: Collection[str]) -> None:
+        """Drop what is kept of these volumes for older backups than this.
+
+        Called when the backup is complete.
+        """
+        ...
+
+    def forget(self, backup_id: str, volume_ids: Collection[str]) -> None:
+        """Drop what is kept of these volumes for a backup that goes away."""
+        ...
+
+    def check_restore(
+        self, server: model.Server, volume_ids: Collection[str]
+    ) -> None:
+        """See that these volumes may be overwritten, before anything is.
+
+        :raises VolumeShared: when another running server writes to one
+        """
+        ...
+
+    def hold(
+        self,
+        context: csbs_context.RequestContext,
+        server: model.Server,
+        ledger: Ledger,
+    ) -> model.Resource:
         """Stop the server and lock it, so that its disks can be overwritten.
 
         Discarding the entry unlocks it and starts it again if it was running
@@ -182,7 +234,11 @@ class Cloud(Protocol):
         spec: VolumeSpec,
         ledger: Ledger,
     ) -> tuple[model.Resource, model.Volume]:
-        """Make an empty volume that reads as zeros."""
+        """Make a volume for a new server.
+
+        It reads as zeros unless it had to be made from its source, as an
+        encrypted one has; its writer knows.
+        """
         ...
 
     def open_new_volume(
@@ -201,6 +257,22 @@ class Cloud(Protocol):
         """Make a server from volumes; the first bootable one is its root."""
         ...
 
+    def hand_over(self, entries: Sequence[model.Resource]) -> None:
+        """Make what these entries name the user's alone.
+
+        Called before they are struck out of the ledger: marks that let
+        :meth:`leftovers` find them are taken off.
+        """
+        ...
+
     def discard(self, entry: model.Resource) -> None:
         """Take back what a ledger entry names; fine when it is gone."""
+        ...
+
+    def leftovers(self) -> Iterable[model.Resource]:
+        """Return what bears the mark of a task, as it would be in a ledger.
+
+        Each has the id of the ledger entry that it was made under, so that
+        the caller can tell what a task still needs from what nobody does.
+        """
         ...

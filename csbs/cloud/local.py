@@ -29,12 +29,11 @@ chosen here and written into the ledger before anything had them.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
-import datetime
-import errno
 import logging
 import os
 import pathlib
@@ -51,6 +50,7 @@ from csbs.cloud import base
 from csbs.cloud import local_disk
 from csbs.cloud import local_folder
 from csbs.cloud import local_hold
+from csbs.cloud import local_snapshot
 from csbs.domain import model
 
 LOG = logging.getLogger(__name__)
@@ -118,11 +118,20 @@ class LocalCloud:
             raise exception.ServerNotFound(id=server_id)
         return server
 
+    def check(self) -> None:
+        """See that the directory can be read.
+
+        :raises CloudError: when it cannot
+        """
+        self._folders()
+
     def snapshot(
         self,
+        context: csbs_context.RequestContext,
         server: model.Server,
         ledger: base.Ledger,
         *,
+        backup_id: str,
         allow_pause: bool,
         fallback: Callable[[], None],
     ) -> base.SnapshotSet:
@@ -140,14 +149,23 @@ class LocalCloud:
         )
         try:
             with _translated(f'No snapshot of {server.name} can be taken'):
-                return self._freeze(folder, server.volumes, name, fallback)
+                return local_snapshot.freeze(
+                    folder,
+                    server.volumes,
+                    self._snapshots / name,
+                    self._freeze_timeout,
+                    fallback,
+                )
         except exception.CsbsError:
             ledger.discard(entry)
             raise
 
     @contextlib.contextmanager
     def open_snapshot(
-        self, snapshot: base.Snapshot, ledger: base.Ledger
+        self,
+        context: csbs_context.RequestContext,
+        snapshot: base.Snapshot,
+        ledger: base.Ledger,
     ) -> Iterator[local_disk.DiskReader]:
         """Open a snapshot's bytes for reading.
 
@@ -164,8 +182,22 @@ class LocalCloud:
                 ) from error
             yield reader
 
+    def keep_only(self, backup_id: str, volume_ids: Collection[str]) -> None:
+        """Do nothing: a directory keeps nothing of a finished backup."""
+
+    def forget(self, backup_id: str, volume_ids: Collection[str]) -> None:
+        """Do nothing: a directory keeps nothing of a finished backup."""
+
+    def check_restore(
+        self, server: model.Server, volume_ids: Collection[str]
+    ) -> None:
+        """Return: a disk image belongs to one server."""
+
     def hold(
-        self, server: model.Server, ledger: base.Ledger
+        self,
+        context: csbs_context.RequestContext,
+        server: model.Server,
+        ledger: base.Ledger,
     ) -> model.Resource:
         """Stop the server and lock it, so that its disks can be overwritten.
 
@@ -305,6 +337,13 @@ class LocalCloud:
         LOG.info('Made server %s with %d disks', server_id, len(volumes))
         return entry, local_folder.inspect(final).server
 
+    def hand_over(self, entries: Sequence[model.Resource]) -> None:
+        """Do nothing: what is made bears no mark."""
+
+    def leftovers(self) -> Sequence[model.Resource]:
+        """Return nothing: no request can come true behind the ledger."""
+        return ()
+
     def discard(self, entry: model.Resource) -> None:
         """Take back what a ledger entry names; fine when it is gone.
 
@@ -348,66 +387,6 @@ class LocalCloud:
                 return folder
         raise exception.ServerNotFound(id=server_id)
 
-    def _freeze(
-        self,
-        folder: local_folder.Folder,
-        volumes: Sequence[model.Volume],
-        name: str,
-        fallback: Callable[[], None],
-    ) -> base.SnapshotSet:
-        (self._snapshots / name).mkdir()
-        with contextlib.ExitStack() as stack:
-            with local_folder.locked(folder.path, local_folder.LOCK_TIMEOUT):
-                still = stack.enter_context(
-                    local_folder.quiet(folder.path, self._freeze_timeout)
-                )
-            if not still:
-                fallback()
-            now = local_folder.inspect(folder.path)
-            taken_at = datetime.datetime.now(datetime.UTC)
-            before = _marks(now)
-            snapshots = {
-                volume.id: self._copy(now, volume.id, name)
-                for volume in volumes
-            }
-            # not all who write ask for the lock; they are found out here
-            still = still and _marks(now) == before
-        if not still:
-            LOG.warning(
-                'The disks of server %s were perhaps written while copied',
-                now.server.id,
-            )
-            consistency = model.Consistency.NONE
-        elif now.server.status is model.ServerStatus.SHUTOFF:
-            consistency = model.Consistency.SHUT_OFF
-        else:
-            consistency = model.Consistency.CRASH_CONSISTENT
-        return base.SnapshotSet(consistency, taken_at, snapshots)
-
-    def _copy(
-        self, folder: local_folder.Folder, volume_id: str, name: str
-    ) -> base.Snapshot:
-        if volume_id not in folder.files:
-            raise exception.VolumeUnreadable(
-                id=volume_id,
-                reason=folder.server.unprotectable
-                or 'the server has no such volume any more',
-            )
-        try:
-            size = local_disk.copy(
-                folder.files[volume_id], self._snapshot_file(name, volume_id)
-            )
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise exception.CloudError(
-                    f'There is too little room in {self._snapshots} for a '
-                    f'snapshot of server {folder.server.name}.'
-                ) from error
-            raise exception.VolumeUnreadable(
-                id=volume_id, reason=local_disk.why(error)
-            ) from error
-        return base.Snapshot(volume_id, size, f'{name}/{volume_id}')
-
     def _release(self, data: Mapping[str, Any]) -> None:
         try:
             path = self._folder(data['server_id']).path
@@ -448,11 +427,6 @@ class LocalCloud:
 
     def _volume_file(self, volume_id: str) -> pathlib.Path:
         return self._volumes / f'{_uuid(volume_id)}.raw'
-
-
-def _marks(folder: local_folder.Folder) -> list[tuple[int, ...]]:
-    found = [os.stat(path) for path in folder.files.values()]
-    return [(f.st_ino, f.st_size, f.st_mtime_ns) for f in found]
 
 
 def _facts(spec: base.ServerSpec) -> dict[str, Any]:

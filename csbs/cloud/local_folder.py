@@ -408,6 +408,7 @@ def _assemble(
         )
         files[volume_id] = path / file
     raw_status = description.get('status') or 'ACTIVE'
+    held = description.get('held') or {}
     server = model.Server(
         id=server_id,
         project_id=description.get('project_id') or DEFAULT_PROJECT,
@@ -416,6 +417,7 @@ def _assemble(
         raw_status=raw_status,
         volumes=tuple(volumes.values()),
         locked=bool(description.get('locked')),
+        half_restored='by' in held and held['by'] is None,
         facts=description.get('facts') or {},
         unprotectable=trouble,
     )

@@ -56,6 +56,12 @@ def backup(row: models.Backup) -> model.Backup:
         created_at=row.created_at,
         updated_at=row.updated_at,
         snapshot_at=row.snapshot_at,
+        snapshot_method=(
+            model.SnapshotMethod(row.snapshot_method)
+            if row.snapshot_method
+            else None
+        ),
+        paused_seconds=row.paused_seconds,
         items=tuple(item(one) for one in row.items),
     )
 

@@ -128,6 +128,8 @@ class Backup(Faulted, Base):
     created_at: orm.Mapped[datetime.datetime]
     updated_at: orm.Mapped[datetime.datetime | None]
     snapshot_at: orm.Mapped[datetime.datetime | None]
+    snapshot_method: orm.Mapped[str | None] = orm.mapped_column(sa.String(32))
+    paused_seconds: orm.Mapped[float | None]
     items: orm.Mapped[list['Item']] = orm.relationship(
         lazy='selectin',
         order_by='Item.position',
@@ -242,6 +244,8 @@ class Policy(Base):
     schedule: orm.Mapped[dict[str, Any]]
     retention_kind: orm.Mapped[str] = _word()
     retention_value: orm.Mapped[int | None]
+    #: None: as the configuration says
+    allow_pause: orm.Mapped[bool | None]
     next_run_at: orm.Mapped[datetime.datetime | None]
     prune_at: orm.Mapped[datetime.datetime]
     created_at: orm.Mapped[datetime.datetime]

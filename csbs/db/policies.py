@@ -240,6 +240,7 @@ def _columns(policy: domain.Policy) -> dict[str, Any]:
         'schedule': dataclasses.asdict(policy.schedule),
         'retention_kind': policy.retention.kind.value,
         'retention_value': policy.retention.value,
+        'allow_pause': policy.allow_pause,
         'next_run_at': policy.next_run_at,
         'prune_at': policy.prune_at,
     }
@@ -262,6 +263,7 @@ def _convert(
             name=row.name,
             enabled=row.enabled,
             vault_id=row.vault_id,
+            allow_pause=row.allow_pause,
             schedule=recurrence.Schedule(
                 times=tuple(row.schedule['times']),
                 timezone=row.schedule['timezone'],

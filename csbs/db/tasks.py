@@ -38,6 +38,10 @@ from csbs.domain import model
 from csbs.domain import states
 
 
+#: the parameter with encrypted secrets, gone when the task is over
+SEALED = 'sealed'
+
+
 def create(db: Database, task: model.Task, *, cancellable: bool) -> None:
     """Put a task into the queue."""
     columns = {
@@ -217,6 +221,13 @@ def finish(
     if result is not None:
         columns['result'] = dict(result)
     with db.writer() as session:
+        params = get(db, task_id).params
+        if SEALED in params:
+            columns['params'] = {
+                name: value
+                for name, value in params.items()
+                if name != SEALED
+            }
         if not _update(
             db,
             task_id,

@@ -67,6 +67,21 @@ class Consistency(enum.StrEnum):
     NONE = 'none'
 
 
+class SnapshotMethod(enum.StrEnum):
+    """How the volumes of a backup were frozen."""
+
+    #: the server was shut off
+    SHUT_OFF = 'shut_off'
+    #: it has one volume, so there was nothing to bring together
+    SINGLE = 'single'
+    #: the storage froze all volumes together
+    GROUP = 'group'
+    #: the server was paused while its volumes were frozen
+    PAUSE = 'pause'
+    #: one after another, while the server ran
+    SEQUENTIAL = 'sequential'
+
+
 class VaultStatus(enum.StrEnum):
     """A vault is usable or on its way out."""
 
@@ -111,6 +126,13 @@ class ResourceKind(enum.StrEnum):
     """What the ledger can hold: temporary things made in the cloud."""
 
     SNAPSHOT = 'snapshot'
+    #: volumes put together so that their storage freezes them at once
+    GROUP = 'group'
+    GROUP_SNAPSHOT = 'group_snapshot'
+    #: a snapshot in Ceph that the cloud knows nothing of
+    RBD_SNAPSHOT = 'rbd_snapshot'
+    #: the server is paused while its volumes are frozen
+    PAUSE = 'pause'
     VOLUME = 'volume'
     ATTACHMENT = 'attachment'
     SERVER = 'server'
@@ -149,6 +171,7 @@ class Server:
     """A server with all its volumes, as the cloud reports it.
 
     :ivar facts: what is needed to make one like it (flavor, networks ...)
+    :ivar half_restored: a restore ended half way, so its disks are a mixture
     :ivar unprotectable: why it cannot be backed up at all, or None
     """
 
@@ -159,6 +182,7 @@ class Server:
     raw_status: str
     volumes: tuple[Volume, ...]
     locked: bool = False
+    half_restored: bool = False
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     unprotectable: str | None = None
 
@@ -219,6 +243,8 @@ class Backup:
     """What one backup task of one server leaves: all a restore needs.
 
     :ivar server_facts: the server's description when it was backed up
+    :ivar snapshot_method: how its volumes were frozen
+    :ivar paused_seconds: how long the server stood still for it
     :ivar parent_id: the backup it was compared with; restoring never needs it
     :ivar task_id: the last task that worked on it
     """
@@ -246,6 +272,8 @@ class Backup:
     created_at: datetime.datetime
     updated_at: datetime.datetime | None
     snapshot_at: datetime.datetime | None
+    snapshot_method: SnapshotMethod | None = None
+    paused_seconds: float | None = None
     items: tuple[Item, ...] = ()
 
 

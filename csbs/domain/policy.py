@@ -27,6 +27,8 @@ class Policy:
     """A schedule and a retention rule with the servers they hold for.
 
     :ivar vault_id: where its backups go, or None while it is not bound
+    :ivar allow_pause: whether its servers may be paused for a moment to get
+        their volumes at one instant; None: as the configuration says
     :ivar next_run_at: None when it does not run by itself
     :ivar prune_at: when its backups are looked through the next time
     """
@@ -43,6 +45,7 @@ class Policy:
     next_run_at: datetime.datetime | None
     prune_at: datetime.datetime
     server_ids: tuple[str, ...] = ()
+    allow_pause: bool | None = None
 
     def next_after(self, now: datetime.datetime) -> datetime.datetime | None:
         """Return when it runs by itself, None when it does not."""

@@ -52,7 +52,9 @@ def work(run: Run) -> dict[str, Any]:
         server = rt.cloud.server(run.context, backup.server_id)
         checks.server_ready(server)
         items = _refresh_items(run, backup, server)
+        run.unseal()
         frozen = _freeze(run, server)
+        run.kept.extend(frozen.kept)
         _move(run, _STATUS.BACKING_UP)
         return _store(run, repo, server, items, frozen)
 
@@ -77,6 +79,8 @@ def settle(
         _STATUS.AVAILABLE,
         fault=None,
         consistency=result['consistency'],
+        snapshot_method=result['snapshot_method'],
+        paused_seconds=result['paused_seconds'],
         snapshot_at=snapshot_at,
         kind=result['kind'],
         parent_id=result['parent_id'],
@@ -101,10 +105,14 @@ def undo(run: Run) -> None:
 
 
 def after(run: Run, result: Mapping[str, Any]) -> None:
-    """Charge anew if the backup before this one went away meanwhile."""
+    """Drop what only older backups needed in the cloud; charge anew.
+
+    The charges change if the backup before this one went away meanwhile.
+    """
     backup = _backup(run)
     vault = db_vaults.get(run.rt.db, backup.vault_id)
     volumes = [item.volume_id for item in backup.items]
+    run.rt.cloud.keep_only(backup.id, volumes)
     with repositories.opened(run.rt, vault) as repo:
         charges.rebalance(run.rt.db, repo, vault.id, volumes)
 
@@ -153,9 +161,13 @@ def _refresh_items(
 def _freeze(run: Run, server: model.Server) -> cloud_base.SnapshotSet:
     _move(run, _STATUS.SNAPSHOTTING_CONSISTENT)
     return run.rt.cloud.snapshot(
+        run.context,
         server,
         run.ledger,
-        allow_pause=run.rt.conf.protection.allow_pause,
+        backup_id=str(run.task.backup_id),
+        allow_pause=run.task.params.get(
+            'allow_pause', run.rt.conf.protection.allow_pause
+        ),
         fallback=lambda: _move(run, _STATUS.SNAPSHOTTING_INCONSISTENT),
     )
 
@@ -171,6 +183,8 @@ def _store(
     parent = db_backups.latest(run.rt.db, backup.server_id, backup.vault_id)
     figures: dict[str, Any] = {
         'consistency': str(frozen.consistency),
+        'snapshot_method': str(frozen.method),
+        'paused_seconds': frozen.paused_seconds,
         'snapshot_at': frozen.taken_at.isoformat(),
         'kind': str(
             model.BackupKind.INCREMENTAL if parent else model.BackupKind.FULL
@@ -211,7 +225,9 @@ def _store_item(
         ),
         None,
     )
-    with run.rt.cloud.open_snapshot(snapshot, run.ledger) as reader:
+    with run.rt.cloud.open_snapshot(
+        run.context, snapshot, run.ledger
+    ) as reader:
         try:
             stats = writer.write_item(
                 uuid.UUID(item.id),

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from typing import Any
 import uuid
 
-from csbs import keys
 from csbs.cloud import base as cloud_base
 from csbs.db import backups as db_backups
 from csbs.db import vaults as db_vaults
@@ -35,10 +34,9 @@ def work(run: Run) -> dict[str, Any]:
     rt, choices = run.rt, dict(run.task.params)
     backup = db_backups.get(rt.db, str(run.task.backup_id))
     vault = db_vaults.get(rt.db, backup.vault_id)
-    if choices.get('admin_pass') is not None:
-        choices['admin_pass'] = keys.unseal(
-            rt.keys.get(vault.key_ref), choices['admin_pass'], run.task.id
-        )
+    secrets = run.unseal()
+    if 'admin_pass' in secrets:
+        choices['admin_pass'] = secrets['admin_pass']
     items = {uuid.UUID(item.id): item for item in backup.items}
     facts = backup.server_facts.get('volumes', {})
     made: list[model.Volume] = []
@@ -79,6 +77,7 @@ def work(run: Run) -> dict[str, Any]:
         run.ledger,
     )
     run.kept.append(entry)
+    rt.cloud.hand_over(run.kept)
     return {
         'server_id': server.id,
         'volume_ids': [volume.id for volume in made],

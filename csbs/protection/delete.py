@@ -41,6 +41,7 @@ def work(run: Run) -> dict[str, Any]:
         # One that was never finished has packs and a lease to give up.
         repo.abandon(uuid.UUID(backup.id))
         repo.forget(uuid.UUID(backup.id))
+    run.rt.cloud.forget(backup.id, volumes)
     return {}
 
 

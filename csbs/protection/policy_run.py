@@ -55,6 +55,7 @@ def work(run: Run) -> dict[str, Any]:
                 '',
                 trigger=trigger,
                 policy_id=policy.id,
+                allow_pause=policy.allow_pause,
             )
         except exception.CsbsError as error:
             faults[server_id] = {'code': error.code, 'message': str(error)}

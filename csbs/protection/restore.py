@@ -40,6 +40,8 @@ def work(run: Run) -> dict[str, Any]:
     server = rt.cloud.server(run.context, backup.server_id)
     checks.server_ready(server)
     checks.items_fit(backup, server)
+    rt.cloud.check_restore(server, [item.volume_id for item in backup.items])
+    run.unseal()
     with repositories.opened(rt, vault) as repo:
         manifest = repo.manifest(uuid.UUID(backup.id))
         run.step('stopping_server')
@@ -50,7 +52,7 @@ def work(run: Run) -> dict[str, Any]:
                 if entry.kind == model.ResourceKind.HOLD
             ),
             None,
-        ) or rt.cloud.hold(server, run.ledger)
+        ) or rt.cloud.hold(run.context, server, run.ledger)
         run.close_to_cancel()
         run.ledger.update(hold, keep_stopped=True)
         run.step('writing')

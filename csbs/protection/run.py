@@ -16,7 +16,9 @@ A :class:`Run` is what the functions that do the work see of the machinery:
 they report progress, ask whether to go on, and announce what they make.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import contextlib
 import threading
 import time
@@ -27,6 +29,7 @@ from oslo_log import log
 
 from csbs import context as csbs_context
 from csbs import exception
+from csbs.actions import sealed
 from csbs.actions.runtime import Runtime
 from csbs.db import resources as db_resources
 from csbs.db import tasks as db_tasks
@@ -42,9 +45,19 @@ class TaskLedger:
     task itself when it ends, or by whoever finds it dead.
     """
 
-    def __init__(self, rt: Runtime, task_id: str) -> None:
+    def __init__(
+        self,
+        rt: Runtime,
+        task_id: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._rt = rt
         self._task_id = task_id
+        self._check = check
+
+    def check(self) -> None:
+        """Return if the task may go on."""
+        self._check()
 
     def plan(self, kind: model.ResourceKind, **data: Any) -> model.Resource:
         """Write a resource down before it is made."""
@@ -118,7 +131,7 @@ class Run:
         self.rt = rt
         self.task = task
         self.owner = owner
-        self.ledger = TaskLedger(rt, task.id)
+        self.ledger = TaskLedger(rt, task.id, self.check)
         self.context = csbs_context.RequestContext.for_service(
             task.project_id, request_id=task.request_id
         )
@@ -131,6 +144,12 @@ class Run:
         self._interrupted = False
         self._last_beat = time.monotonic()
         self._ended = threading.Event()
+
+    def unseal(self) -> Mapping[str, str]:
+        """Return the task's secrets; from now on it acts as the user."""
+        secrets = sealed.unseal(self.rt, self.task)
+        self.context.auth_token = secrets.get('token')
+        return secrets
 
     def progress(self, count: int) -> None:
         """Say that ``count`` more bytes are done."""

@@ -56,6 +56,10 @@ def _render_backup(
         'kind': backup.kind.value,
         'trigger': backup.trigger.value,
         'consistency': backup.consistency and backup.consistency.value,
+        'snapshot_method': (
+            backup.snapshot_method and backup.snapshot_method.value
+        ),
+        'paused_seconds': backup.paused_seconds,
         'policy_id': backup.policy_id,
         'parent_id': backup.parent_id,
         'size_bytes': backup.size,
@@ -128,6 +132,7 @@ def create_backup(req: Request) -> dict[str, Any]:
             backup['vault_id'],
             backup.get('name'),
             backup.get('description', ''),
+            allow_pause=backup.get('allow_pause'),
         ),
     )
 

@@ -46,6 +46,7 @@ def _render_policy(
             'kind': policy.retention.kind.value,
             'value': policy.retention.value,
         },
+        'allow_pause': policy.allow_pause,
         'next_run_at': common.time_or_none(policy.next_run_at),
         'task_id': task_id,
         'created_at': common.time(policy.created_at),
@@ -81,6 +82,7 @@ def create_policy(req: Request) -> dict[str, Any]:
             policy.get('enabled', False),
             policy['schedule'],
             policy.get('retention', _FOREVER),
+            policy.get('allow_pause'),
         )
     )
 

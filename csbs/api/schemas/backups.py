@@ -20,6 +20,7 @@ _STATUS = types.enum(model.BackupStatus)
 _KIND = types.enum(model.BackupKind)
 _TRIGGER = types.enum(model.Trigger)
 _CONSISTENCY = types.enum(model.Consistency)
+_METHOD = types.enum(model.SnapshotMethod)
 
 ITEM = types.resource(
     'Item',
@@ -49,6 +50,8 @@ BACKUP = types.resource(
         'kind': _KIND,
         'trigger': _TRIGGER,
         'consistency': types.nullable(_CONSISTENCY),
+        'snapshot_method': types.nullable(_METHOD),
+        'paused_seconds': types.nullable(types.SECONDS),
         'policy_id': types.nullable(types.UUID),
         'parent_id': types.nullable(types.UUID),
         'size_bytes': types.COUNT,
@@ -77,6 +80,7 @@ LIST_QUERY = types.listing(
         'kind': _KIND,
         'trigger': _TRIGGER,
         'consistency': _CONSISTENCY,
+        'snapshot_method': _METHOD,
         'vault_id': types.UUID,
         'server_id': types.ID,
         'server_name': types.STRING,
@@ -105,6 +109,7 @@ CREATE = types.wrapped(
             'vault_id': types.UUID,
             'name': types.NAME,
             'description': types.DESCRIPTION,
+            'allow_pause': types.BOOLEAN,
         },
         ['server_id', 'vault_id'],
     ),

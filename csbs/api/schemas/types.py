@@ -45,6 +45,7 @@ TIME: Schema = {'type': 'string', 'format': 'date-time'}
 STRING: Schema = {'type': 'string'}
 BOOLEAN: Schema = {'type': 'boolean'}
 COUNT: Schema = {'type': 'integer', 'minimum': 0}
+SECONDS: Schema = {'type': 'number', 'minimum': 0}
 PERCENT: Schema = {'type': 'integer', 'minimum': 0, 'maximum': 100}
 ANY_OBJECT: Schema = {'type': 'object'}
 

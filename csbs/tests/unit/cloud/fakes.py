@@ -39,6 +39,9 @@ class FileLedger:
         self._path = path
         self._cloud = cloud
 
+    def check(self) -> None:
+        """Never stop."""
+
     def entries(self) -> list[model.Resource]:
         if not self._path.exists():
             return []

@@ -95,14 +95,18 @@ class SnapshotTest(fakes.LocalCloudTestCase):
 
     def snapshot(self, server: model.Server) -> base.SnapshotSet:
         return self.cloud.snapshot(
+            self.context,
             server,
             self.ledger,
+            backup_id=str(uuid.uuid4()),
             allow_pause=True,
             fallback=lambda: self.fallbacks.append(server.id),
         )
 
     def read(self, snapshot: base.Snapshot) -> bytes:
-        with self.cloud.open_snapshot(snapshot, self.ledger) as reader:
+        with self.cloud.open_snapshot(
+            self.context, snapshot, self.ledger
+        ) as reader:
             buffer = bytearray(reader.size)
             reader.read_into(0, memoryview(buffer))
         return bytes(buffer)
@@ -115,6 +119,8 @@ class SnapshotTest(fakes.LocalCloudTestCase):
         taken = self.snapshot(server)
         fakes.make_disk(path / 'root.raw', MIB, {0: b'later'})
         self.assertIs(model.Consistency.CRASH_CONSISTENT, taken.consistency)
+        self.assertIs(model.SnapshotMethod.PAUSE, taken.method)
+        self.assertLess(0, taken.paused_seconds or 0)
         # root.raw is the second in the order of names
         self.assertEqual(
             [volume.id for volume in server.volumes],
@@ -139,6 +145,8 @@ class SnapshotTest(fakes.LocalCloudTestCase):
         self.make_server(status='SHUTOFF')
         taken = self.snapshot(self.get())
         self.assertIs(model.Consistency.SHUT_OFF, taken.consistency)
+        self.assertIs(model.SnapshotMethod.SHUT_OFF, taken.method)
+        self.assertIsNone(taken.paused_seconds)
 
     def test_writers_that_do_not_pause(self) -> None:
         path = self.make_server()
@@ -254,7 +262,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
 
 class HoldTest(fakes.LocalCloudTestCase):
     def hold(self) -> model.Resource:
-        return self.cloud.hold(self.get(), self.ledger)
+        return self.cloud.hold(self.context, self.get(), self.ledger)
 
     def state(self) -> tuple[str, bool]:
         server = self.get()

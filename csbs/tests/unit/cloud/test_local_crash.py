@@ -21,6 +21,7 @@ one empties the ledger, as the watchdog would.
 from collections.abc import Callable
 import os
 import sys
+import uuid
 
 from csbs.cloud import base
 from csbs.domain import model
@@ -84,13 +85,21 @@ class CrashTest(fakes.LocalCloudTestCase):
     def files(self) -> dict[str, str]:
         return fakes.tree(self.root)
 
+    def snapshot(self, server: model.Server) -> None:
+        self.cloud.snapshot(
+            self.context,
+            server,
+            self.ledger,
+            backup_id=str(uuid.uuid4()),
+            allow_pause=False,
+            fallback=lambda: None,
+        )
+
     def test_snapshot(self) -> None:
         self.make_server()
         server = self.get()
         self.crash_everywhere(
-            lambda: self.cloud.snapshot(
-                server, self.ledger, allow_pause=False, fallback=lambda: None
-            ),
+            lambda: self.snapshot(server),
             self.files,
             at_least=10,
         )
@@ -131,7 +140,9 @@ class CrashTest(fakes.LocalCloudTestCase):
             return server, 'held' in text
 
         self.crash_everywhere(
-            lambda: self.cloud.hold(self.get(), self.ledger),
+            lambda: self.cloud.hold(
+                self.context, self.get(), self.ledger
+            ),
             state,
             at_least=10,
         )
@@ -141,10 +152,8 @@ class CrashTest(fakes.LocalCloudTestCase):
         (path / 'server.json').write_text('{}')
         server = self.get()
         for step in range(1, _MOST):
-            self.cloud.snapshot(
-                server, self.ledger, allow_pause=False, fallback=lambda: None
-            )
-            self.cloud.hold(server, self.ledger)
+            self.snapshot(server)
+            self.cloud.hold(self.context, server, self.ledger)
             died = self.died(step, self.ledger.discard_all)
             self.ledger.discard_all()
             self.assertEqual([], os.listdir(self.root / 'snapshots'))
