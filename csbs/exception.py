@@ -171,6 +171,14 @@ class VolumeTooSmall(Conflict):
     )
 
 
+class VolumeKeyGone(Conflict):
+    code = 'csbs.volume.key_gone'
+    message = (
+        'Volume {id} was encrypted with a key that is gone: the volume was '
+        'deleted or encrypted anew since the backup.'
+    )
+
+
 class VolumeShared(Conflict):
     code = 'csbs.volume.shared'
     message = (

@@ -73,6 +73,7 @@ def items_fit(backup: model.Backup, server: model.Server) -> None:
 
     :raises VolumeMissing: when one is no longer attached
     :raises VolumeTooSmall: when one is smaller than it was
+    :raises VolumeKeyGone: when one is encrypted with another key than then
     """
     volumes = {volume.id: volume for volume in server.volumes}
     for item in backup.items:
@@ -83,3 +84,8 @@ def items_fit(backup: model.Backup, server: model.Server) -> None:
             raise exception.VolumeTooSmall(
                 id=volume.id, size=volume.size, needed=item.size
             )
+        facts = backup.server_facts.get('volumes', {}).get(volume.id, {})
+        if facts.get('encryption_key_id') != volume.facts.get(
+            'encryption_key_id'
+        ):
+            raise exception.VolumeKeyGone(id=volume.id)

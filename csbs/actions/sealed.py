@@ -39,8 +39,8 @@ def seal(
 
     :raises KeyMissing: when there is something to keep and no key for it
     """
-    plain = {**secrets, 'token': ctx.auth_token}
-    plain = {name: text for name, text in plain.items() if text is not None}
+    known = {**secrets, 'token': ctx.auth_token}
+    plain = {name: text for name, text in known.items() if text is not None}
     if not plain:
         return {}
     key = rt.keys.get(db_vaults.get(rt.db, vault_id).key_ref)

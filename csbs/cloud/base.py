@@ -35,7 +35,12 @@ from csbs.store import volume
 
 
 class Ledger(Protocol):
-    """The record of what a task makes in the cloud, and its wish to go on."""
+    """The record of what a task makes in the cloud, and its wish to go on.
+
+    :ivar task_id: whose it is
+    """
+
+    task_id: str
 
     def check(self) -> None:
         """Return if the task may go on; asked while waiting for the cloud.
@@ -98,13 +103,19 @@ class SnapshotSet:
 
 @dataclasses.dataclass(frozen=True)
 class VolumeSpec:
-    """A volume to make for a new server."""
+    """A volume to make for a new server.
+
+    :ivar source_id: the volume that was backed up
+    :ivar availability_zone: where the user wants it, or None
+    """
 
     name: str
     size: int
     device: str
     bootable: bool
     facts: Mapping[str, Any]
+    source_id: str = ''
+    availability_zone: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,7 +283,8 @@ class Cloud(Protocol):
     def leftovers(self) -> Iterable[model.Resource]:
         """Return what bears the mark of a task, as it would be in a ledger.
 
-        Each has the id of the ledger entry that it was made under, so that
-        the caller can tell what a task still needs from what nobody does.
+        Each has that ``mark`` in its data, as the entry in the ledger has
+        under which it was made: what no entry knows is left over, if its
+        task is one of csbs' own and is over.
         """
         ...

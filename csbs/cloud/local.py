@@ -47,7 +47,7 @@ from oslo_config import cfg
 from csbs import context as csbs_context
 from csbs import exception
 from csbs.cloud import base
-from csbs.cloud import local_disk
+from csbs.cloud import disk
 from csbs.cloud import local_folder
 from csbs.cloud import local_hold
 from csbs.cloud import local_snapshot
@@ -166,7 +166,7 @@ class LocalCloud:
         context: csbs_context.RequestContext,
         snapshot: base.Snapshot,
         ledger: base.Ledger,
-    ) -> Iterator[local_disk.DiskReader]:
+    ) -> Iterator[disk.DiskReader]:
         """Open a snapshot's bytes for reading.
 
         :raises VolumeUnreadable: when it cannot be opened
@@ -175,10 +175,10 @@ class LocalCloud:
         with contextlib.ExitStack() as stack:
             try:
                 path = self._snapshot_file(name, volume_id)
-                reader = stack.enter_context(local_disk.reader(path))
+                reader = stack.enter_context(disk.reader(path))
             except (OSError, ValueError) as error:
                 raise exception.VolumeUnreadable(
-                    id=snapshot.volume_id, reason=local_disk.why(error)
+                    id=snapshot.volume_id, reason=disk.why(error)
                 ) from error
             yield reader
 
@@ -224,7 +224,7 @@ class LocalCloud:
     @contextlib.contextmanager
     def open_volume(
         self, server_id: str, volume_id: str, ledger: base.Ledger
-    ) -> Iterator[local_disk.DiskWriter]:
+    ) -> Iterator[disk.DiskWriter]:
         """Open a volume of a held server for writing.
 
         :raises VolumeUnwritable: when the server is not held, or the disk
@@ -271,7 +271,7 @@ class LocalCloud:
         )
         try:
             with _translated(f'Volume {spec.name} cannot be made'):
-                local_disk.create(self._volume_file(volume.id), spec.size)
+                disk.create(self._volume_file(volume.id), spec.size)
         except exception.CsbsError:
             ledger.discard(entry)
             raise
@@ -280,7 +280,7 @@ class LocalCloud:
     @contextlib.contextmanager
     def open_new_volume(
         self, volume: model.Volume, ledger: base.Ledger
-    ) -> Iterator[local_disk.DiskWriter]:
+    ) -> Iterator[disk.DiskWriter]:
         """Open a volume of :meth:`create_volume` for writing.
 
         :raises VolumeUnwritable: when its disk image cannot be opened
@@ -451,15 +451,13 @@ def _remove(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _writer(
-    volume_id: str, path: pathlib.Path
-) -> Iterator[local_disk.DiskWriter]:
+def _writer(volume_id: str, path: pathlib.Path) -> Iterator[disk.DiskWriter]:
     with contextlib.ExitStack() as stack:
         try:
-            writer = stack.enter_context(local_disk.writer(path))
+            writer = stack.enter_context(disk.writer(path))
         except OSError as error:
             raise exception.VolumeUnwritable(
-                id=volume_id, reason=local_disk.why(error)
+                id=volume_id, reason=disk.why(error)
             ) from error
         yield writer
 
@@ -469,6 +467,4 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, local_folder.Unusable) as error:
-        raise exception.CloudError(
-            f'{what}: {local_disk.why(error)}.'
-        ) from error
+        raise exception.CloudError(f'{what}: {disk.why(error)}.') from error

@@ -61,7 +61,7 @@ from typing import Any
 import uuid
 
 from csbs import exception
-from csbs.cloud import local_disk
+from csbs.cloud import disk
 from csbs.domain import model
 
 DESCRIPTION = 'server.json'
@@ -234,7 +234,7 @@ def write(path: pathlib.Path, description: Mapping[str, Any]) -> None:
 
 def sync(path: pathlib.Path) -> None:
     """Make the entries of a directory durable."""
-    with local_disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as fd:
+    with disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as fd:
         os.fsync(fd)
 
 
@@ -246,7 +246,7 @@ def locked(path: pathlib.Path, timeout: float) -> Iterator[None]:
     :raises TimeoutError: when they take longer
     :raises OSError: when the folder cannot be opened
     """
-    with local_disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as fd:
+    with disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as fd:
         if not _take(fd, fcntl.LOCK_EX, time.monotonic() + timeout):
             raise TimeoutError(f'The folder {path.name} stays locked')
         yield
@@ -295,7 +295,7 @@ def writing(
     try:
         # the way in leads over the folder's lock: a snapshot that waits
         # there is not overtaken again and again by new bursts
-        with local_disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as gate:
+        with disk.opened(path, os.O_RDONLY | os.O_DIRECTORY) as gate:
             had = _take(gate, fcntl.LOCK_SH, deadline) and _take(
                 fd, fcntl.LOCK_SH, deadline
             )

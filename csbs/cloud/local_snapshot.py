@@ -28,7 +28,7 @@ import time
 
 from csbs import exception
 from csbs.cloud import base
-from csbs.cloud import local_disk
+from csbs.cloud import disk
 from csbs.cloud import local_folder
 from csbs.domain import model
 
@@ -100,9 +100,7 @@ def _copy(
             or 'the server has no such volume any more',
         )
     try:
-        size = local_disk.copy(
-            folder.files[volume_id], target / f'{volume_id}.raw'
-        )
+        size = disk.copy(folder.files[volume_id], target / f'{volume_id}.raw')
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise exception.CloudError(
@@ -110,7 +108,7 @@ def _copy(
                 f'snapshot of server {folder.server.name}.'
             ) from error
         raise exception.VolumeUnreadable(
-            id=volume_id, reason=local_disk.why(error)
+            id=volume_id, reason=disk.why(error)
         ) from error
     return base.Snapshot(volume_id, size, f'{target.name}/{volume_id}')
 

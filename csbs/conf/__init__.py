@@ -29,8 +29,10 @@ from oslo_utils import importutils
 from csbs.conf import api
 from csbs.conf import base
 from csbs.conf import local_cloud
+from csbs.conf import openstack
 from csbs.conf import protection
 from csbs.conf import quota
+from csbs.conf import rbd
 from csbs.conf import scheduler
 from csbs.conf import store
 from csbs.conf import vault_keys
@@ -39,8 +41,10 @@ MODULES = (
     api,
     base,
     local_cloud,
+    openstack,
     protection,
     quota,
+    rbd,
     scheduler,
     store,
     vault_keys,
@@ -84,6 +88,19 @@ def _register_messaging(conf: cfg.ConfigOpts) -> None:
         if client is not None:
             name = f'oslo_messaging_{module}'
             conf.register_opts(getattr(client, name), name)
+
+
+def publish(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+    """Give libraries that know only the global object the same files.
+
+    :returns: the global object
+    """
+    cfg.CONF(
+        [],
+        project='csbs',
+        default_config_files=list(conf.config_file or ()),
+    )
+    return cfg.CONF
 
 
 def load(

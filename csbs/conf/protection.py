@@ -49,6 +49,13 @@ OPTS: list[cfg.Opt] = [
         min=1,
         help='How many workers may die on a task before it fails.',
     ),
+    cfg.IntOpt(
+        'search_interval',
+        default=600,
+        min=15,
+        help='Seconds between two searches of the cloud for what bears the '
+        'mark of csbs and is in no ledger any more.',
+    ),
     cfg.BoolOpt(
         'allow_pause',
         default=False,

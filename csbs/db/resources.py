@@ -80,6 +80,15 @@ def delete(db: Database, resource_id: str) -> None:
         )
 
 
+def of_kind(db: Database, kind: model.ResourceKind) -> list[model.Resource]:
+    """Return all resources of a kind, whose task ever."""
+    with db.reader() as session:
+        rows = session.scalars(
+            sa.select(models.Resource).where(models.Resource.kind == kind)
+        )
+        return [convert.resource(row) for row in rows]
+
+
 def orphans(db: Database) -> list[model.Resource]:
     """Return the resources of tasks that are over, newest first."""
     over = sa.select(models.Task.id).where(

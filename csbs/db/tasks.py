@@ -37,7 +37,6 @@ from csbs.db.session import hit
 from csbs.domain import model
 from csbs.domain import states
 
-
 #: the parameter with encrypted secrets, gone when the task is over
 SEALED = 'sealed'
 
@@ -224,9 +223,7 @@ def finish(
         params = get(db, task_id).params
         if SEALED in params:
             columns['params'] = {
-                name: value
-                for name, value in params.items()
-                if name != SEALED
+                name: value for name, value in params.items() if name != SEALED
             }
         if not _update(
             db,

@@ -51,6 +51,8 @@ def work(run: Run) -> dict[str, Any]:
                 device=item.device,
                 bootable=item.bootable,
                 facts=facts.get(item.volume_id, {}),
+                source_id=item.volume_id,
+                availability_zone=choices.get('availability_zone'),
             )
             run.check()
             entry, volume = rt.cloud.create_volume(

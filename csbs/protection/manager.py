@@ -12,8 +12,7 @@
 
 """One protection process: takes tasks from the queue while it has a slot.
 
-Owns the slots, the doorbell's ear and the sweep of what dead tasks left in
-the ledger.
+Owns the slots and the doorbell's ear.
 """
 
 import concurrent.futures
@@ -23,21 +22,19 @@ import uuid
 
 from oslo_log import log
 
-from csbs import exception
 from csbs import rpc
 from csbs.actions.runtime import Runtime
 from csbs.db import paging
-from csbs.db import resources as db_resources
 from csbs.db import services as db_services
 from csbs.db import tasks as db_tasks
 from csbs.protection import runner
 from csbs.protection.run import Run
-from csbs.protection.run import TaskLedger
+from csbs.protection.sweeper import Sweeper
 
 LOG = log.getLogger(__name__)
 
 BINARY = 'csbs-protection'
-#: seconds between two sweeps and two signs of life
+#: seconds between two signs of life
 _UPKEEP_INTERVAL = 15
 
 
@@ -65,11 +62,13 @@ class Manager:
             rt.conf, self._host, self._ring.set, self.cancel
         )
         self._next_upkeep = 0.0
+        self._sweeper = Sweeper(rt)
 
     def start(self) -> None:
         """Begin to take tasks."""
         self._server.start()
         self._thread.start()
+        self._sweeper.start()
 
     def stop(self) -> None:
         """Take no more tasks and give the running ones back to the queue."""
@@ -81,6 +80,7 @@ class Manager:
         self._server.wait()
         if self._thread.is_alive():
             self._thread.join()
+        self._sweeper.stop()
         self._pool.shutdown(wait=True)
 
     def cancel(self, task_id: str) -> None:
@@ -134,18 +134,3 @@ class Manager:
         db.run(
             lambda: db_services.beat(db, BINARY, self._host, self._started_at)
         )
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Take back what tasks that are over left in the ledger."""
-        for entry in db_resources.orphans(self._rt.db):
-            try:
-                TaskLedger(self._rt, entry.task_id).discard(entry)
-                LOG.info('Swept %s %s', entry.kind, dict(entry.data))
-            except exception.CsbsError as error:
-                LOG.warning(
-                    'Cannot sweep %s %s yet: %s',
-                    entry.kind,
-                    dict(entry.data),
-                    error,
-                )

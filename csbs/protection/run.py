@@ -52,7 +52,7 @@ class TaskLedger:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._rt = rt
-        self._task_id = task_id
+        self.task_id = task_id
         self._check = check
 
     def check(self) -> None:
@@ -63,7 +63,7 @@ class TaskLedger:
         """Write a resource down before it is made."""
         db = self._rt.db
         return db.run(
-            lambda: db_resources.create(db, self._task_id, kind, data)
+            lambda: db_resources.create(db, self.task_id, kind, data)
         )
 
     def update(self, entry: model.Resource, **data: Any) -> model.Resource:
@@ -71,13 +71,13 @@ class TaskLedger:
         db = self._rt.db
 
         def work() -> model.Resource:
-            for known in db_resources.of_task(db, self._task_id):
+            for known in db_resources.of_task(db, self.task_id):
                 if known.id == entry.id:
                     merged = {**known.data, **data}
                     db_resources.set_data(db, entry.id, merged)
             return next(
                 known
-                for known in db_resources.of_task(db, self._task_id)
+                for known in db_resources.of_task(db, self.task_id)
                 if known.id == entry.id
             )
 
@@ -97,7 +97,7 @@ class TaskLedger:
 
     def entries(self) -> list[model.Resource]:
         """Return what is written down, newest first."""
-        return db_resources.of_task(self._rt.db, self._task_id)
+        return db_resources.of_task(self._rt.db, self.task_id)
 
     def clear(self, *, but: frozenset[str] = frozenset()) -> None:
         """Take everything back, newest first; go on after an error.
@@ -114,7 +114,7 @@ class TaskLedger:
             except exception.CsbsError as error:
                 LOG.warning(
                     'Task %s leaves %s %s for the sweep: %s',
-                    self._task_id,
+                    self.task_id,
                     entry.kind,
                     dict(entry.data),
                     error,

@@ -35,6 +35,8 @@ MIB = 1 << 20
 class FileLedger:
     """A ledger in a file, so that it outlives the process that wrote it."""
 
+    task_id = 'task'
+
     def __init__(self, path: pathlib.Path, cloud: local.LocalCloud) -> None:
         self._path = path
         self._cloud = cloud

@@ -27,8 +27,8 @@ from oslo_config import cfg
 from csbs import context as csbs_context
 from csbs import exception
 from csbs.cloud import base
+from csbs.cloud import disk
 from csbs.cloud import local
-from csbs.cloud import local_disk
 from csbs.conf import local_cloud
 from csbs.domain import model
 from csbs.tests.unit.cloud import fakes
@@ -160,7 +160,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
 
     def test_writers_that_do_not_ask_are_found_out(self) -> None:
         path = self.make_server()
-        copy = local_disk.copy
+        copy = disk.copy
 
         def write_meanwhile(source: pathlib.Path, target: pathlib.Path) -> int:
             size = copy(source, target)
@@ -169,7 +169,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
             os.utime(path / 'data.img')
             return size
 
-        with mock.patch.object(local_disk, 'copy', write_meanwhile):
+        with mock.patch.object(disk, 'copy', write_meanwhile):
             taken = self.snapshot(self.get())
         self.assertIs(model.Consistency.NONE, taken.consistency)
 
@@ -222,7 +222,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
         copies = [mock.DEFAULT, full]
         with (
             mock.patch.object(
-                local_disk, 'copy', wraps=local_disk.copy, side_effect=copies
+                disk, 'copy', wraps=disk.copy, side_effect=copies
             ),
             self.assertRaisesRegex(
                 exception.CloudError, 'too little room .* of server web'

@@ -140,9 +140,7 @@ class CrashTest(fakes.LocalCloudTestCase):
             return server, 'held' in text
 
         self.crash_everywhere(
-            lambda: self.cloud.hold(
-                self.context, self.get(), self.ledger
-            ),
+            lambda: self.cloud.hold(self.context, self.get(), self.ledger),
             state,
             at_least=10,
         )

@@ -20,7 +20,7 @@ from unittest import mock
 
 import fixtures
 
-from csbs.cloud import local_disk
+from csbs.cloud import disk
 from csbs.tests import base
 from csbs.tests.unit.cloud import fakes
 
@@ -45,7 +45,7 @@ class CopyTest(DiskTestCase):
             {0: b'start', 20 * MIB: b'x' * 100_000, 64 * MIB - 3: b'end'},
         )
         copy = self.tmp / 'copy.raw'
-        self.assertEqual(64 * MIB, local_disk.copy(self.disk, copy))
+        self.assertEqual(64 * MIB, disk.copy(self.disk, copy))
         self.assertEqual(self.disk.read_bytes(), copy.read_bytes())
         self.assertLess(self.allocated(copy), MIB)
 
@@ -56,31 +56,29 @@ class CopyTest(DiskTestCase):
         copy = self.tmp / 'copy.raw'
         refused = OSError(errno.EXDEV, 'another file system')
         with mock.patch.object(os, 'copy_file_range', side_effect=refused):
-            local_disk.copy(self.disk, copy)
+            disk.copy(self.disk, copy)
         self.assertEqual(self.disk.read_bytes(), copy.read_bytes())
 
     def test_copy_of_nothing_but_a_hole(self) -> None:
-        local_disk.create(self.disk, 1 << 40)
+        disk.create(self.disk, 1 << 40)
         copy = self.tmp / 'copy.raw'
-        self.assertEqual(1 << 40, local_disk.copy(self.disk, copy))
+        self.assertEqual(1 << 40, disk.copy(self.disk, copy))
         self.assertEqual(1 << 40, copy.stat().st_size)
         self.assertLess(self.allocated(copy), MIB)
 
     def test_copy_never_replaces(self) -> None:
         fakes.make_disk(self.disk, MIB, {})
-        self.assertRaises(
-            FileExistsError, local_disk.copy, self.disk, self.disk
-        )
+        self.assertRaises(FileExistsError, disk.copy, self.disk, self.disk)
 
     def test_copy_refuses_early_when_there_is_no_room(self) -> None:
         fakes.make_disk(self.disk, MIB, {0: b'x' * MIB})
         none = mock.Mock(f_bavail=1, f_frsize=4096)
         with (
             mock.patch.object(os, 'fstatvfs', return_value=none),
-            mock.patch.object(local_disk, '_clone', return_value=False),
+            mock.patch.object(disk, '_clone', return_value=False),
         ):
             error = self.assertRaises(
-                OSError, local_disk.copy, self.disk, self.tmp / 'copy.raw'
+                OSError, disk.copy, self.disk, self.tmp / 'copy.raw'
             )
         self.assertEqual(errno.ENOSPC, error.errno)
 
@@ -91,7 +89,7 @@ class ReaderTest(DiskTestCase):
             self.disk, 64 * MIB, {10 * MIB: b'a', 30 * MIB: b'b' * MIB}
         )
         content = self.disk.read_bytes()
-        with local_disk.reader(self.disk) as reader:
+        with disk.reader(self.disk) as reader:
             self.assertEqual(64 * MIB, reader.size)
             extents = list(reader.extents())
         end = 0
@@ -103,24 +101,24 @@ class ReaderTest(DiskTestCase):
         self.assertLess(sum(length for _, length in extents), 3 * MIB)
 
     def test_extents_of_an_empty_and_of_a_full_disk(self) -> None:
-        local_disk.create(self.disk, MIB)
-        with local_disk.reader(self.disk) as reader:
+        disk.create(self.disk, MIB)
+        with disk.reader(self.disk) as reader:
             self.assertEqual([], list(reader.extents()))
         self.disk.write_bytes(b'x' * 5000)
-        with local_disk.reader(self.disk) as reader:
+        with disk.reader(self.disk) as reader:
             self.assertEqual([(0, 5000)], list(reader.extents()))
 
     def test_read_into_fills_the_whole_buffer(self) -> None:
         content = os.urandom(MIB)
         self.disk.write_bytes(content)
         buffer = bytearray(1000)
-        with local_disk.reader(self.disk) as reader:
+        with disk.reader(self.disk) as reader:
             reader.read_into(4321, memoryview(buffer))
         self.assertEqual(content[4321:5321], bytes(buffer))
 
     def test_read_into_past_the_end_fails(self) -> None:
         self.disk.write_bytes(b'x' * 5000)
-        with local_disk.reader(self.disk) as reader:
+        with disk.reader(self.disk) as reader:
             error = self.assertRaises(
                 OSError, reader.read_into, 4500, memoryview(bytearray(1000))
             )
@@ -131,7 +129,7 @@ class WriterTest(DiskTestCase):
     def test_write_zero_and_flush(self) -> None:
         content = bytearray(os.urandom(4 * MIB))
         self.disk.write_bytes(content)
-        with local_disk.writer(self.disk) as writer:
+        with disk.writer(self.disk) as writer:
             self.assertFalse(writer.blank)
             writer.write(1000, memoryview(b'new' * 100))
             writer.zero(MIB + 1, 2 * MIB)
@@ -147,8 +145,8 @@ class WriterTest(DiskTestCase):
     def test_zero_where_no_hole_can_be_punched(self) -> None:
         self.disk.write_bytes(b'x' * (4 * MIB))
         with (
-            mock.patch.object(local_disk, '_fallocate', None),
-            local_disk.writer(self.disk) as writer,
+            mock.patch.object(disk, '_fallocate', None),
+            disk.writer(self.disk) as writer,
         ):
             writer.zero(5, 3 * MIB)
         self.assertEqual(
@@ -157,15 +155,15 @@ class WriterTest(DiskTestCase):
         )
 
     def test_blank_until_written(self) -> None:
-        local_disk.create(self.disk, MIB)
-        with local_disk.writer(self.disk) as writer:
+        disk.create(self.disk, MIB)
+        with disk.writer(self.disk) as writer:
             self.assertTrue(writer.blank)
             writer.write(MIB - 1, memoryview(b'x'))
             self.assertFalse(writer.blank)
 
     def test_a_disk_never_grows(self) -> None:
-        local_disk.create(self.disk, MIB)
-        with local_disk.writer(self.disk) as writer:
+        disk.create(self.disk, MIB)
+        with disk.writer(self.disk) as writer:
             self.assertRaises(
                 OSError, writer.write, MIB - 1, memoryview(b'xy')
             )

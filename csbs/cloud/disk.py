@@ -11,7 +11,7 @@
 # under the License.
 
 
-"""Raw disk images: how they are copied, read and written.
+"""Raw disks: images and block devices, how they are copied and written.
 
 Owns what is special about sparse files on Linux: holes, clones and punching.
 Knows nothing of servers, and raises OSError only.
@@ -110,7 +110,8 @@ class DiskReader:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._size = os.fstat(fd).st_size
+        # Unlike fstat(2), this knows the size of a block device, too.
+        self._size = os.lseek(fd, 0, os.SEEK_END)
 
     @property
     def size(self) -> int:
