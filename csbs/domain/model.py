@@ -108,7 +108,7 @@ class ServerStatus(enum.StrEnum):
 
 
 class ResourceKind(enum.StrEnum):
-    """What the ledger can hold: temporary things made in the cloud."""
+    """What the ledger can hold: what is to go again by itself."""
 
     SNAPSHOT = 'snapshot'
     VOLUME = 'volume'
@@ -116,6 +116,8 @@ class ResourceKind(enum.StrEnum):
     SERVER = 'server'
     #: the source server is stopped and locked for a restore in place
     HOLD = 'hold'
+    #: the key of a vault that is gone, with its manager, not in the cloud
+    KEY = 'key'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,7 @@ from csbs.db import paging
 from csbs.db import resources as db_resources
 from csbs.db import services as db_services
 from csbs.db import tasks as db_tasks
+from csbs.domain import model
 from csbs.protection import runner
 from csbs.protection.run import Run
 from csbs.protection.run import TaskLedger
@@ -138,11 +139,16 @@ class Manager:
 
     def _sweep(self) -> None:
         """Take back what tasks that are over left in the ledger."""
+        keys_away = False
         for entry in db_resources.orphans(self._rt.db):
+            if keys_away and entry.kind is model.ResourceKind.KEY:
+                continue
             try:
                 TaskLedger(self._rt, entry.task_id).discard(entry)
                 LOG.info('Swept %s %s', entry.kind, dict(entry.data))
             except exception.CsbsError as error:
+                # A key manager that hangs would take its time for each key.
+                keys_away |= isinstance(error, exception.KeyUnavailable)
                 LOG.warning(
                     'Cannot sweep %s %s yet: %s',
                     entry.kind,

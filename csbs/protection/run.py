@@ -74,7 +74,10 @@ class TaskLedger:
         """Take a resource back, then strike it out."""
         current = [known for known in self.entries() if known.id == entry.id]
         for known in current:
-            self._rt.cloud.discard(known)
+            if known.kind is model.ResourceKind.KEY:
+                self._rt.keys.delete(known.data['ref'])
+            else:
+                self._rt.cloud.discard(known)
             self.keep(known)
 
     def keep(self, entry: model.Resource) -> None:
