@@ -268,3 +268,11 @@ class KeyWrong(CsbsError):
 class KeyMissing(CsbsError):
     code = 'csbs.key.missing'
     message = "The vault's key cannot be had: {reason}."
+
+
+class KeyUnavailable(KeyMissing):
+    """The key manager can't be asked now; the key need not be lost."""
+
+    code = 'csbs.key.unavailable'
+    status = 503
+    message = 'The key manager cannot be used now: {reason}.'

@@ -18,6 +18,8 @@ import secrets
 from typing import Any
 import uuid
 
+from oslo_log import log
+
 from csbs import context as csbs_context
 from csbs import exception
 from csbs.actions import queue
@@ -26,6 +28,8 @@ from csbs.db import paging
 from csbs.db import policies as db_policies
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
+
+LOG = log.getLogger(__name__)
 
 #: a prepaid month, whatever the calendar says
 _MONTH = datetime.timedelta(days=30)
@@ -46,7 +50,7 @@ def create(
 
     :raises Invalid: when the capacity is outside the limits
     :raises QuotaExceeded: when the project has all the vaults it may have
-    :raises KeyMissing: when the key manager fails
+    :raises KeyMissing: when no key could be made for it
     """
     _check_capacity(rt, capacity_gb)
     _check_quota(rt, ctx.project_id)
@@ -74,9 +78,36 @@ def create(
     try:
         rt.db.run(work)
     except Exception:
-        rt.keys.delete(key_ref)
+        _take_back_key(rt, vault)
         raise
     return vault
+
+
+def _take_back_key(rt: Runtime, vault: model.Vault) -> None:
+    """Destroy the key of a vault that was not made.
+
+    An error can hide that it was made, and then its key must stay; so must
+    it in doubt. What stays without need opens nothing.
+    """
+    try:
+        db_vaults.get(rt.db, vault.id)
+    except exception.VaultNotFound:
+        try:
+            rt.keys.delete(vault.key_ref)
+        except exception.KeyMissing as error:
+            LOG.error(
+                'Vault %s was not made, but its key %s is still there: %s',
+                vault.id,
+                vault.key_ref,
+                error,
+            )
+    except Exception:
+        # The error that came first is the one to be seen.
+        LOG.exception(
+            'Vault %s may not have been made, and its key %s be left',
+            vault.id,
+            vault.key_ref,
+        )
 
 
 def update(

@@ -276,7 +276,9 @@ class Cloud(Protocol):
         """
         ...
 
-    def discard(self, entry: model.Resource) -> None:
+    def discard(
+        self, context: csbs_context.RequestContext, entry: model.Resource
+    ) -> None:
         """Take back what a ledger entry names; fine when it is gone."""
         ...
 

@@ -344,7 +344,9 @@ class LocalCloud:
         """Return nothing: no request can come true behind the ledger."""
         return ()
 
-    def discard(self, entry: model.Resource) -> None:
+    def discard(
+        self, context: csbs_context.RequestContext, entry: model.Resource
+    ) -> None:
         """Take back what a ledger entry names; fine when it is gone.
 
         :raises CloudError: when it is there and cannot be taken back

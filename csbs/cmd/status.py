@@ -19,6 +19,7 @@ from oslo_upgradecheck import upgradecheck
 
 from csbs import conf as csbs_conf
 from csbs import exception
+from csbs import keys
 from csbs import plugins
 from csbs import service
 from csbs.db import migration
@@ -50,9 +51,20 @@ class Checks(upgradecheck.UpgradeCommands):
             return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
+    def _keys(self) -> upgradecheck.Result:
+        try:
+            keys.from_conf(self._conf).check()
+        except exception.KeyMissing as error:
+            return upgradecheck.Result(
+                upgradecheck.Code.FAILURE,
+                f'{error} See the section [vault_keys].',
+            )
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
     _upgrade_checks = (
         ('Tables are up to date', _tables),
         ('Drivers are there', _drivers),
+        ('Keys can be made and had', _keys),
     )
 
 

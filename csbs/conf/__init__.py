@@ -53,6 +53,9 @@ MODULES = (
 #: what the libraries log by themselves at a level that would drown our own
 _LOG_LEVELS = [
     'alembic=WARN',
+    # Their callers say what failed, once.
+    'barbicanclient=CRITICAL',
+    'castellan=CRITICAL',
     'cheroot=WARN',
     'keystoneauth=WARN',
     'keystonemiddleware=WARN',

@@ -15,6 +15,8 @@
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from csbs.conf import vault_keys
+
 GROUP = cfg.OptGroup(
     'openstack',
     title='The OpenStack cloud: who csbs is there, and its patience',
@@ -88,7 +90,8 @@ OPTS: list[cfg.Opt] = [
 ]
 
 
-def _session_opts() -> list[cfg.Opt]:
+def session_options() -> list[cfg.Opt]:
+    """Return keystoneauth's options of a session."""
     options: list[cfg.Opt] = loading.get_session_conf_options()
     for option in options:
         if option.dest == 'timeout':
@@ -100,7 +103,7 @@ def _session_opts() -> list[cfg.Opt]:
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
     conf.register_opts(OPTS, group=GROUP.name)
-    conf.register_opts(_session_opts(), group=GROUP.name)
+    conf.register_opts(session_options(), group=GROUP.name)
     loading.register_auth_conf_options(conf, GROUP.name)
 
 
@@ -111,9 +114,8 @@ def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
             GROUP,
             [
                 *OPTS,
-                *loading.get_auth_common_conf_options(),
-                *loading.get_auth_plugin_conf_options('v3password'),
-                *_session_opts(),
+                *vault_keys.auth_options(),
+                *session_options(),
             ],
         )
     ]

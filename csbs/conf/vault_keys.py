@@ -12,11 +12,28 @@
 
 """Options of the keys of vaults."""
 
+from keystoneauth1 import loading
 from oslo_config import cfg
 
 GROUP = cfg.OptGroup('vault_keys', title='Where the keys of vaults are kept')
 
 OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        'manager',
+        default='file',
+        choices=[
+            ('file', 'The file that "file" names.'),
+            (
+                'castellan',
+                'What castellan is set up with: Barbican, or what '
+                '[key_manager] backend names.',
+            ),
+        ],
+        help='Who keeps the keys of new vaults. The keys of vaults that are '
+        'there already stay where they are and are found there. Barbican is '
+        'used with the credentials of this section, not with those of '
+        '[key_manager].',
+    ),
     cfg.StrOpt(
         'file',
         default='$state_path/keys.json',
@@ -24,14 +41,35 @@ OPTS: list[cfg.Opt] = [
         'alone. Keep a copy of it in a safe place: without its key a vault '
         'is lost for good.',
     ),
+    cfg.IntOpt(
+        'timeout',
+        default=30,
+        min=1,
+        help='Seconds that Keystone and Barbican have to answer a request '
+        'for a key. Vault has [vault] timeout instead.',
+    ),
 ]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
     conf.register_opts(OPTS, group=GROUP.name)
+    loading.register_auth_conf_options(conf, GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return [(GROUP, OPTS)]
+    return [(GROUP, OPTS + auth_options())]
+
+
+def auth_options() -> list[cfg.Opt]:
+    """Return keystoneauth's options of the service's credentials."""
+    found = {
+        option.name: option
+        for option in (
+            *loading.get_auth_common_conf_options(),
+            *loading.get_auth_plugin_conf_options('v3applicationcredential'),
+            *loading.get_auth_plugin_conf_options('password'),
+        )
+    }
+    return list(found.values())

@@ -123,7 +123,7 @@ class ServerStatus(enum.StrEnum):
 
 
 class ResourceKind(enum.StrEnum):
-    """What the ledger can hold: temporary things made in the cloud."""
+    """What the ledger can hold: what is to go again by itself."""
 
     SNAPSHOT = 'snapshot'
     #: volumes put together so that their storage freezes them at once
@@ -138,6 +138,8 @@ class ResourceKind(enum.StrEnum):
     SERVER = 'server'
     #: the source server is stopped and locked for a restore in place
     HOLD = 'hold'
+    #: the key of a vault that is gone, with its manager, not in the cloud
+    KEY = 'key'
 
 
 @dataclasses.dataclass(frozen=True)

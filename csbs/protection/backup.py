@@ -52,7 +52,6 @@ def work(run: Run) -> dict[str, Any]:
         server = rt.cloud.server(run.context, backup.server_id)
         checks.server_ready(server)
         items = _refresh_items(run, backup, server)
-        run.unseal()
         frozen = _freeze(run, server)
         run.kept.extend(frozen.kept)
         _move(run, _STATUS.BACKING_UP)

@@ -34,9 +34,8 @@ def work(run: Run) -> dict[str, Any]:
     rt, choices = run.rt, dict(run.task.params)
     backup = db_backups.get(rt.db, str(run.task.backup_id))
     vault = db_vaults.get(rt.db, backup.vault_id)
-    secrets = run.unseal()
-    if 'admin_pass' in secrets:
-        choices['admin_pass'] = secrets['admin_pass']
+    if 'admin_pass' in run.secrets:
+        choices['admin_pass'] = run.secrets['admin_pass']
     items = {uuid.UUID(item.id): item for item in backup.items}
     facts = backup.server_facts.get('volumes', {})
     made: list[model.Volume] = []

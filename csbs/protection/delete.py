@@ -18,6 +18,7 @@ import uuid
 
 from csbs.db import backups as db_backups
 from csbs.db import paging
+from csbs.db import resources as db_resources
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
 from csbs.protection import charges
@@ -62,19 +63,26 @@ def settle(
 
 
 def work_vault(run: Run) -> dict[str, Any]:
-    """Destroy a vault's objects."""
+    """Destroy a vault's objects, also when its key can't be had."""
     vault = db_vaults.get(run.rt.db, str(run.task.vault_id))
-    with repositories.opened(run.rt, vault) as repo:
-        repo.destroy()
-    return {'key_ref': vault.key_ref}
+    repositories.destroy(run.rt, vault)
+    return {}
 
 
 def settle_vault(
     run: Run, result: Mapping[str, Any], fault: model.Fault | None
 ) -> None:
-    """Strike the vault out, or give it back."""
+    """Strike the vault out, or give it back.
+
+    Its key goes from the vault's row into the ledger: what is written there
+    is destroyed, however long the key manager is away.
+    """
     db, vault_id = run.rt.db, str(run.task.vault_id)
     if fault is None:
+        key_ref = db_vaults.get(db, vault_id).key_ref
+        db_resources.create(
+            db, run.task.id, model.ResourceKind.KEY, {'ref': key_ref}
+        )
         db_vaults.delete(db, vault_id)
     else:
         db_vaults.update(
@@ -85,5 +93,5 @@ def settle_vault(
 
 
 def after_vault(run: Run, result: Mapping[str, Any]) -> None:
-    """Destroy the key last: until then the task could be done again."""
-    run.rt.keys.delete(result['key_ref'])
+    """Destroy the key at once; if that fails the sweep will."""
+    run.ledger.clear()

@@ -25,6 +25,7 @@ from csbs.actions.runtime import Runtime
 from csbs.domain import model
 from csbs.store import errors
 from csbs.store import repository
+from csbs.store.objects import base
 
 
 @contextlib.contextmanager
@@ -39,12 +40,18 @@ def opened(rt: Runtime, vault: model.Vault) -> Iterator[repository.Repository]:
     """
     key = rt.keys.get(vault.key_ref)
     with translated():
-        objects = _driver(rt.conf.store.backend)(
-            {'path': rt.conf.store.path}, vault.id
-        )
         yield repository.Repository.create(
-            objects, uuid.UUID(vault.id), key, _options(rt)
+            _objects(rt, vault), uuid.UUID(vault.id), key, _options(rt)
         )
+
+
+def destroy(rt: Runtime, vault: model.Vault) -> None:
+    """Remove all of a vault's objects; its key is not needed for that.
+
+    :raises StoreUnreadable: StoreUnwritable or StoreDamaged, as they say
+    """
+    with translated():
+        repository.destroy(_objects(rt, vault))
 
 
 @contextlib.contextmanager
@@ -62,6 +69,13 @@ def translated() -> Iterator[None]:
         raise exception.StoreUnreadable(reason=error) from error
     except errors.StoreError as error:
         raise exception.StoreDamaged(reason=error) from error
+
+
+def _objects(rt: Runtime, vault: model.Vault) -> base.ObjectStore:
+    store: base.ObjectStore = _driver(rt.conf.store.backend)(
+        {'path': rt.conf.store.path}, vault.id
+    )
+    return store
 
 
 def _options(rt: Runtime) -> repository.Options:

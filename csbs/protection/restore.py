@@ -41,7 +41,6 @@ def work(run: Run) -> dict[str, Any]:
     checks.server_ready(server)
     checks.items_fit(backup, server)
     rt.cloud.check_restore(server, [item.volume_id for item in backup.items])
-    run.unseal()
     with repositories.opened(rt, vault) as repo:
         manifest = repo.manifest(uuid.UUID(backup.id))
         run.step('stopping_server')

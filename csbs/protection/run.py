@@ -48,11 +48,20 @@ class TaskLedger:
     def __init__(
         self,
         rt: Runtime,
-        task_id: str,
+        task: model.Task,
+        context: csbs_context.RequestContext | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
+        """Open the ledger of a task.
+
+        :param context: as whom things are taken back; None: the service
+        :param check: whether the task may go on
+        """
         self._rt = rt
-        self.task_id = task_id
+        self.task_id = task.id
+        self._context = context or csbs_context.RequestContext.for_service(
+            task.project_id
+        )
         self._check = check
 
     def check(self) -> None:
@@ -87,7 +96,10 @@ class TaskLedger:
         """Take a resource back, then strike it out."""
         current = [known for known in self.entries() if known.id == entry.id]
         for known in current:
-            self._rt.cloud.discard(known)
+            if known.kind is model.ResourceKind.KEY:
+                self._rt.keys.delete(known.data['ref'])
+            else:
+                self._rt.cloud.discard(self._context, known)
             self.keep(known)
 
     def keep(self, entry: model.Resource) -> None:
@@ -125,16 +137,18 @@ class Run:
     """A claimed task while it runs.
 
     :ivar kept: ledger entries that the finished task leaves to the user
+    :ivar secrets: what nobody else may read, by name
     """
 
     def __init__(self, rt: Runtime, task: model.Task, owner: str) -> None:
         self.rt = rt
         self.task = task
         self.owner = owner
-        self.ledger = TaskLedger(rt, task.id, self.check)
         self.context = csbs_context.RequestContext.for_service(
             task.project_id, request_id=task.request_id
         )
+        self.ledger = TaskLedger(rt, task, self.context, self.check)
+        self.secrets: Mapping[str, str] = {}
         self.kept: list[model.Resource] = []
         self._bytes_done = 0
         self._step = ''
@@ -145,11 +159,13 @@ class Run:
         self._last_beat = time.monotonic()
         self._ended = threading.Event()
 
-    def unseal(self) -> Mapping[str, str]:
-        """Return the task's secrets; from now on it acts as the user."""
-        secrets = sealed.unseal(self.rt, self.task)
-        self.context.auth_token = secrets.get('token')
-        return secrets
+    def unseal(self) -> None:
+        """Read the task's secrets; from now on it acts as the user.
+
+        :raises KeyMissing: KeyWrong or the like, when they can't be read
+        """
+        self.secrets = sealed.unseal(self.rt, self.task)
+        self.context.auth_token = self.secrets.get('token')
 
     def progress(self, count: int) -> None:
         """Say that ``count`` more bytes are done."""

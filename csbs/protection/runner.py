@@ -109,6 +109,7 @@ def execute(run: Run) -> None:
 
 def _attempt(run: Run, kind: Kind) -> model.TaskStatus:
     try:
+        run.unseal()
         _take_over(run, kind)
         result = kind.work(run)
         run.ledger.clear(but=frozenset(entry.id for entry in run.kept))

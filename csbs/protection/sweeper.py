@@ -24,6 +24,7 @@ import time
 
 from oslo_log import log
 
+from csbs import context as csbs_context
 from csbs import exception
 from csbs.actions.runtime import Runtime
 from csbs.db import resources as db_resources
@@ -62,13 +63,19 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Take back what the ledger still names of tasks that are over."""
+        keys_away = False
         for entry in db_resources.orphans(self._rt.db):
             if self._stopping.is_set():
                 return
+            if keys_away and entry.kind is model.ResourceKind.KEY:
+                continue
+            task = db_tasks.get(self._rt.db, entry.task_id)
             try:
-                TaskLedger(self._rt, entry.task_id).discard(entry)
+                TaskLedger(self._rt, task).discard(entry)
                 LOG.info('Swept %s %s', entry.kind, dict(entry.data))
             except exception.CsbsError as error:
+                # A key manager that hangs would take its time for each key.
+                keys_away |= isinstance(error, exception.KeyUnavailable)
                 LOG.warning(
                     'Cannot sweep %s %s yet: %s',
                     entry.kind,
@@ -79,15 +86,20 @@ class Sweeper:
     def search(self) -> None:
         """Take back what no ledger entry names and a task has made."""
         for found in self._rt.cloud.leftovers():
-            if self._stopping.is_set() or not self._left_over(found):
+            if self._stopping.is_set():
+                return
+            task = self._owner(found)
+            if task is None:
                 continue
             LOG.warning('Found %s %s left over', found.kind, dict(found.data))
+            context = csbs_context.RequestContext.for_service(task.project_id)
             try:
-                self._rt.cloud.discard(found)
+                self._rt.cloud.discard(context, found)
             except exception.CsbsError as error:
                 LOG.warning('It cannot be removed yet: %s', error)
 
-    def _left_over(self, found: model.Resource) -> bool:
+    def _owner(self, found: model.Resource) -> model.Task | None:
+        """Return the task that left something over, if it is left over."""
         db, mark = self._rt.db, found.data['mark']
         try:
             task = db_tasks.get(db, found.task_id)
@@ -99,11 +111,13 @@ class Sweeper:
                     dict(found.data),
                 )
                 self._strangers.add(mark)
-            return False
-        return task.status not in states.ACTIVE_TASK and all(
-            entry.data.get('mark') != mark
+            return None
+        known = {
+            entry.data.get('mark')
             for entry in db_resources.of_task(db, task.id)
-        )
+        }
+        over = task.status not in states.ACTIVE_TASK
+        return task if over and mark not in known else None
 
     def _loop(self) -> None:
         while not self._stopping.wait(_INTERVAL):

@@ -20,6 +20,7 @@ import datetime
 
 from oslo_log import log
 
+from csbs import context as csbs_context
 from csbs import exception
 from csbs.actions.runtime import Runtime
 from csbs.db import resources as db_resources
@@ -51,6 +52,7 @@ def run(rt: Runtime, now: datetime.datetime) -> int:
 
 
 def _end_pauses(rt: Runtime, now: datetime.datetime) -> None:
+    context = csbs_context.RequestContext.for_service()
     for entry in db_resources.of_kind(rt.db, model.ResourceKind.PAUSE):
         if datetime.datetime.fromisoformat(entry.data['until']) > now:
             continue
@@ -60,7 +62,7 @@ def _end_pauses(rt: Runtime, now: datetime.datetime) -> None:
             entry.task_id,
         )
         try:
-            rt.cloud.discard(entry)
+            rt.cloud.discard(context, entry)
         except exception.CsbsError as error:
             LOG.error('It cannot go on yet: %s', error)
             continue

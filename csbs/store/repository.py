@@ -241,16 +241,20 @@ class Repository:
         work = verify.Verifier(self._core, progress, check)
         return work.run(backup_id, deep)
 
-    def destroy(self) -> None:
-        """Remove every object, the header last; fine when some are gone."""
-        for prefix in (
-            names.MANIFESTS,
-            names.LEASES,
-            names.CONDEMNED,
-            names.PACKS,
-            '',
-        ):
-            for name, _size in list(self._core.objects.list(prefix)):
-                if name != names.HEADER:
-                    self._core.objects.delete(name)
-        self._core.objects.delete(names.HEADER)
+
+def destroy(objects: base.ObjectStore) -> None:
+    """Remove every object of a vault, the header last; needs no key.
+
+    Fine when some are gone, or all.
+    """
+    for prefix in (
+        names.MANIFESTS,
+        names.LEASES,
+        names.CONDEMNED,
+        names.PACKS,
+        '',
+    ):
+        for name, _size in list(objects.list(prefix)):
+            if name != names.HEADER:
+                objects.delete(name)
+    objects.delete(names.HEADER)

@@ -24,6 +24,7 @@ be done twice, so it fails, and whoever sent it looks what became of it.
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import contextlib
 import dataclasses
 import functools
@@ -176,6 +177,29 @@ class Clients:
             ):
                 return None
         return self._api(True, auth)
+
+    def for_volume(
+        self,
+        context: csbs_context.RequestContext,
+        volume: Mapping[str, Any],
+    ) -> Api:
+        """Return who may copy and delete a volume.
+
+        The service itself, unless it is encrypted: its key can only be
+        copied and deleted within its own project.
+
+        :param volume: Cinder's description
+        :raises CloudRefused: when csbs may not act there
+        """
+        if not volume.get('encrypted'):
+            return self.service()
+        api = self.tenant(context)
+        if api is None:
+            raise exception.CloudRefused(
+                f'Volume {volume["id"]} is encrypted, and csbs may not act in '
+                'its project.'
+            )
+        return api
 
     def version(self, service: Service) -> str:
         """Return the microversion to talk to a service in.

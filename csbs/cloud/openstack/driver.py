@@ -75,7 +75,6 @@ class OpenStackCloud:
             _Kind.GROUP_SNAPSHOT: self._groups.discard_snapshot,
             _Kind.RBD_SNAPSHOT: self._discard_rbd_snapshot,
             _Kind.PAUSE: self._resume,
-            _Kind.VOLUME: self._maker.discard_volume,
             _Kind.ATTACHMENT: self._attacher.discard,
             _Kind.SERVER: self._maker.discard_server,
             _Kind.HOLD: self._holder.release,
@@ -267,12 +266,17 @@ class OpenStackCloud:
         """Take the marks off what is the user's from now on."""
         self._maker.hand_over(entries)
 
-    def discard(self, entry: model.Resource) -> None:
+    def discard(
+        self, context: csbs_context.RequestContext, entry: model.Resource
+    ) -> None:
         """Take back what a ledger entry names; fine when it is gone.
 
         :raises CloudError: when it is there and cannot be taken back
         """
-        self._undo[entry.kind](entry.data)
+        if entry.kind is model.ResourceKind.VOLUME:
+            self._maker.discard_volume(context, entry.data)
+        else:
+            self._undo[entry.kind](entry.data)
 
     def leftovers(self) -> Iterable[model.Resource]:
         """Return what bears a mark, as it would be in a ledger."""
@@ -290,7 +294,8 @@ class OpenStackCloud:
         source: snapshots.Source,
         ledger: base.Ledger,
     ) -> Iterator[Any]:
-        api = self._freezer.api_for(context, self._volume(snapshot.volume_id))
+        volume = self._volume(snapshot.volume_id)
+        api = self._clients.for_volume(context, volume)
         entry = ledger.plan(
             model.ResourceKind.VOLUME, mark=temporary.mark(ledger)
         )

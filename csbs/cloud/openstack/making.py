@@ -174,20 +174,29 @@ class Maker:
             ledger.check,
         )
 
-    def discard_volume(self, data: Mapping[str, Any]) -> None:
+    def discard_volume(
+        self, context: csbs_context.RequestContext, data: Mapping[str, Any]
+    ) -> None:
         """Delete a volume; fine when it is gone.
 
         :param data: the ledger entry's
         :raises CloudError: when it is there and cannot be deleted
         """
-        volumes = self._clients.service().cinder.volumes
-        temporary.remove(
-            volumes.get,
-            volumes.delete,
-            temporary.find(volumes, data.get('volume_id'), data['mark']),
-            'volume',
-            self._section.volume_timeout,
-        )
+        own = self._clients.service()
+        volumes = own.cinder.volumes
+        for volume_id in temporary.find(
+            volumes, data.get('volume_id'), data['mark']
+        ):
+            volume = servers.volume_of(own, volume_id)
+            if volume:
+                api = self._clients.for_volume(context, volume)
+                temporary.remove(
+                    volumes.get,
+                    api.cinder.volumes.delete,
+                    [volume_id],
+                    'volume',
+                    self._section.volume_timeout,
+                )
 
     def discard_server(self, data: Mapping[str, Any]) -> None:
         """Delete a server; fine when it is gone.

@@ -142,28 +142,6 @@ class Freezer:
         fallback()
         return self._plain(job, _Method.SEQUENTIAL)
 
-    def api_for(
-        self,
-        context: csbs_context.RequestContext,
-        volume: Mapping[str, Any],
-    ) -> clients.Api:
-        """Return whose snapshots and copies of a volume are.
-
-        The service's own, unless it is encrypted: only in its own project
-        may Cinder copy its key.
-
-        :raises VolumeUnreadable: when csbs may not act there
-        """
-        if not volume.get('encrypted'):
-            return self._clients.service()
-        api = self._clients.tenant(context)
-        if api is None:
-            raise exception.VolumeUnreadable(
-                id=volume['id'],
-                reason='it is encrypted, and csbs may not act in its project',
-            )
-        return api
-
     def discard_snapshot(self, data: Mapping[str, Any]) -> None:
         """Delete a snapshot of Cinder's, and see that it is gone."""
         snapshots = self._clients.service().cinder.volume_snapshots
@@ -287,7 +265,9 @@ class Freezer:
                     snapshot=rbd.kept_name(job.backup_id),
                 )
             elif not only_ceph:
-                job.apis[volume['id']] = self.api_for(job.context, volume)
+                job.apis[volume['id']] = self._clients.for_volume(
+                    job.context, volume
+                )
                 job.entries[volume['id']] = job.ledger.plan(
                     model.ResourceKind.SNAPSHOT,
                     volume_id=volume['id'],

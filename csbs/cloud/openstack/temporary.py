@@ -23,9 +23,9 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import datetime
-import logging
 import re
 import secrets
+import time
 from typing import Any
 import uuid
 
@@ -34,10 +34,10 @@ from csbs.cloud import base
 from csbs.cloud.openstack import clients
 from csbs.domain import model
 
-LOG = logging.getLogger(__name__)
-
 #: a tag that servers have while they are being made
 IN_MAKING = 'csbs-in-making'
+#: seconds for which Cinder may refuse to delete before it is believed
+_PATIENCE = 60
 #: what every mark begins with
 PREFIX = 'csbs-'
 
@@ -80,19 +80,27 @@ def remove(
     without saying so, and a volume may be busy for a moment: what is there
     and not being deleted is deleted again.
 
-    :raises CloudError: when one is still there when the time is up
+    :raises CloudError: when one is still there when the time is up, or
+        Cinder keeps refusing
     """
     for one in ids:
+        refused: list[float] = []
 
-        def look(one: str = one) -> bool | None:
+        def look(
+            one: str = one, refused: list[float] = refused
+        ) -> bool | None:
             try:
                 with clients.translated(f'The {noun} {one}'):
                     if get(one).status != 'deleting':
                         delete(one)
             except clients.Missing:
                 return True
-            except exception.CloudRefused as error:
-                LOG.debug('Not deleted yet: %s', error)
+            except exception.CloudRefused:
+                refused.append(time.monotonic())
+                if refused[-1] - refused[0] > _PATIENCE:
+                    raise
+            else:
+                refused.clear()
             return None
 
         clients.wait_for(look, f'{noun} {one} to be deleted', timeout)

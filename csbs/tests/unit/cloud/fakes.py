@@ -97,7 +97,8 @@ class FileLedger:
         return entry
 
     def discard(self, entry: model.Resource) -> None:
-        self._cloud.discard(entry)
+        context = csbs_context.RequestContext.for_service()
+        self._cloud.discard(context, entry)
         self.keep(entry)
 
     def keep(self, entry: model.Resource) -> None:

@@ -133,7 +133,7 @@ class SnapshotTest(fakes.LocalCloudTestCase):
         (entry,) = self.ledger.entries()
         self.assertIs(model.ResourceKind.SNAPSHOT, entry.kind)
         for _again in range(2):
-            self.cloud.discard(entry)
+            self.cloud.discard(self.context, entry)
         (path / 'root.raw').write_bytes(root)
         self.assertEqual(before, fakes.tree(self.root))
         error = self.assertRaises(
@@ -298,14 +298,14 @@ class HoldTest(fakes.LocalCloudTestCase):
         self.make_server()
         entry = self.ledger.update(self.hold(), keep_stopped=True)
         for _again in range(2):
-            self.cloud.discard(entry)
+            self.cloud.discard(self.context, entry)
         self.assertEqual(('SHUTOFF', True), self.state())
         self.assertIn('did not finish', str(self.description()))
         self.open_fails('not stopped and locked')
         again = self.hold()
-        self.cloud.discard(entry)
+        self.cloud.discard(self.context, entry)
         self.assertEqual(('SHUTOFF', True), self.state())
-        self.cloud.discard(again)
+        self.cloud.discard(self.context, again)
         self.assertEqual(('ACTIVE', False), self.state())
         self.assertNotIn('locked_reason', self.description())
 
@@ -313,9 +313,9 @@ class HoldTest(fakes.LocalCloudTestCase):
         self.make_server()
         dead = self.hold()
         living = self.hold()
-        self.cloud.discard(dead)
+        self.cloud.discard(self.context, dead)
         self.assertEqual(('SHUTOFF', True), self.state())
-        self.cloud.discard(living)
+        self.cloud.discard(self.context, living)
         self.assertEqual(('ACTIVE', False), self.state())
 
     def test_not_while_it_is_written(self) -> None:
@@ -338,7 +338,7 @@ class HoldTest(fakes.LocalCloudTestCase):
         path = self.make_server()
         entry = self.hold()
         path.rename(self.tmp / 'elsewhere')
-        self.cloud.discard(entry)
+        self.cloud.discard(self.context, entry)
 
     def open_fails(self, words: str) -> None:
         server = self.get()
@@ -371,7 +371,7 @@ class HoldTest(fakes.LocalCloudTestCase):
         ):
             self.fail('opened')
         (path / 'data.img').rename(path / 'other.img')
-        self.cloud.discard(entry)
+        self.cloud.discard(self.context, entry)
         self.open_fails('not stopped and locked')
 
 

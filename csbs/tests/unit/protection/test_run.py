@@ -95,7 +95,7 @@ class RunTest(base.TestCase):
         with mock.patch.object(
             self.rt.cloud,
             'discard',
-            lambda entry: undone.append(entry.data['number']),
+            lambda _context, entry: undone.append(entry.data['number']),
         ):
             kept = ledger.entries()[1]
             ledger.clear(but=frozenset({kept.id}))
@@ -107,7 +107,7 @@ class RunTest(base.TestCase):
         for number in range(3):
             ledger.plan(_KIND, number=number)
 
-        def discard(entry: model.Resource) -> None:
+        def discard(_context: object, entry: model.Resource) -> None:
             if entry.data['number'] == 1:
                 raise exception.CloudError
 
@@ -121,6 +121,6 @@ class RunTest(base.TestCase):
         self.run_.ledger.update(entry, ref='two')
         with mock.patch.object(self.rt.cloud, 'discard') as discard:
             self.run_.ledger.discard(entry)
-        (found,) = discard.call_args.args
+        _context, found = discard.call_args.args
         self.assertEqual({'name': 'one', 'ref': 'two'}, found.data)
         self.assertEqual([], self.run_.ledger.entries())

@@ -191,6 +191,6 @@ class TestRepository(base.TestCase):
     def test_destroy(self) -> None:
         self.vault.backup(vaults.noise(100_000))
         self.vault.objects.put('something/else', b'x')
-        self.repository.destroy()
-        self.repository.destroy()
+        repository.destroy(self.vault.objects)
+        repository.destroy(self.vault.objects)
         self.assertEqual([], self.vault.names())

@@ -10,11 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The keys of vaults: made, fetched and destroyed here.
-
-Owns nothing of what is encrypted with them. Destroying a vault's key
-destroys the vault.
-"""
+"""Keys in a file of the service's own."""
 
 import base64
 from collections.abc import Iterator
@@ -24,42 +20,10 @@ import json
 import os
 import pathlib
 import secrets
-from typing import Protocol
 import uuid
 
-from cryptography import exceptions as crypto_exceptions
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import aead
-from cryptography.hazmat.primitives.kdf import hkdf
-from oslo_config import cfg
-
 from csbs import exception
-
-KEY_BYTES = 32
-
-
-class KeyManager(Protocol):
-    """Keeps 256-bit keys under references."""
-
-    def create(self, name: str) -> str:
-        """Make a key.
-
-        :param name: what people may know it by
-        :returns: the reference to ask for it by
-        :raises KeyMissing: when it could not be kept
-        """
-        ...
-
-    def get(self, ref: str) -> bytes:
-        """Return a key.
-
-        :raises KeyMissing: when it can't be had
-        """
-        ...
-
-    def delete(self, ref: str) -> None:
-        """Destroy a key; fine when it is gone."""
-        ...
+from csbs.keys import base
 
 
 class KeyFile:
@@ -75,7 +39,7 @@ class KeyFile:
             keys[ref] = {
                 'name': name,
                 'key': base64.b64encode(
-                    secrets.token_bytes(KEY_BYTES)
+                    secrets.token_bytes(base.KEY_BYTES)
                 ).decode(),
             }
         return ref
@@ -89,7 +53,7 @@ class KeyFile:
             raise exception.KeyMissing(
                 reason=f'the key file has no usable key {ref}'
             ) from None
-        if len(key) != KEY_BYTES:
+        if len(key) != base.KEY_BYTES:
             raise exception.KeyMissing(
                 reason=f'key {ref} in the key file has the wrong length'
             )
@@ -100,17 +64,21 @@ class KeyFile:
         with self._changing() as keys:
             keys.pop(ref, None)
 
+    def check(self) -> None:
+        """Return if the file can be read; it need not be there yet."""
+        self._read()
+
     def _read(self) -> dict[str, dict[str, str]]:
         try:
             content = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise exception.KeyMissing(
+            raise exception.KeyUnavailable(
                 reason=f'the key file cannot be read: {error}'
             ) from error
         if not isinstance(content, dict):
-            raise exception.KeyMissing(reason='the key file is not valid')
+            raise exception.KeyUnavailable(reason='the key file is not valid')
         return content
 
     @contextlib.contextmanager
@@ -120,7 +88,7 @@ class KeyFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(f'{self._path}.lock', os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise exception.KeyMissing(
+            raise exception.KeyUnavailable(
                 reason=f'the key file cannot be written: {error}'
             ) from error
         try:
@@ -148,46 +116,6 @@ class KeyFile:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise exception.KeyMissing(
+            raise exception.KeyUnavailable(
                 reason=f'the key file cannot be written: {error}'
             ) from error
-
-
-def seal(key: bytes, secret: str, place: str) -> str:
-    """Encrypt a short secret that has to wait in the database.
-
-    AES-256-GCM with a key that HKDF-SHA-256 derives from the vault's.
-
-    :param place: what the secret is bound to, such as a task's id
-    """
-    nonce = secrets.token_bytes(12)
-    sealed = _cipher(key).encrypt(nonce, secret.encode(), place.encode())
-    return base64.b64encode(nonce + sealed).decode()
-
-
-def unseal(key: bytes, sealed: str, place: str) -> str:
-    """Decrypt what :func:`seal` made.
-
-    :raises KeyWrong: when the key, the place or the secret is another
-    """
-    try:
-        data = base64.b64decode(sealed, validate=True)
-        plain = _cipher(key).decrypt(data[:12], data[12:], place.encode())
-    except (ValueError, crypto_exceptions.InvalidTag):
-        raise exception.KeyWrong() from None
-    return plain.decode()
-
-
-def _cipher(key: bytes) -> aead.AESGCM:
-    derivation = hkdf.HKDF(
-        algorithm=hashes.SHA256(),
-        length=KEY_BYTES,
-        salt=None,
-        info=b'csbs secret of a task',
-    )
-    return aead.AESGCM(derivation.derive(key))
-
-
-def from_conf(conf: cfg.ConfigOpts) -> KeyManager:
-    """Return the key manager the configuration names."""
-    return KeyFile(conf.vault_keys.file)

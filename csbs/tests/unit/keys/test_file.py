@@ -21,7 +21,8 @@ import stat
 import fixtures
 
 from csbs import exception
-from csbs import keys
+from csbs.keys import base as keys_base
+from csbs.keys import file
 from csbs.tests import base
 
 
@@ -30,18 +31,23 @@ class KeyFileTest(base.TestCase):
         super().setUp()
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.path = folder / 'state' / 'keys.json'
-        self.keys = keys.KeyFile(self.path)
+        self.keys = file.KeyFile(self.path)
 
     def test_a_key_comes_back(self) -> None:
         ref = self.keys.create('a vault')
         key = self.keys.get(ref)
-        self.assertEqual(keys.KEY_BYTES, len(key))
-        self.assertEqual(key, keys.KeyFile(self.path).get(ref))
+        self.assertEqual(keys_base.KEY_BYTES, len(key))
+        self.assertEqual(key, file.KeyFile(self.path).get(ref))
         self.assertNotEqual(key, self.keys.get(self.keys.create('other')))
 
     def test_only_the_service_reads_it(self) -> None:
         self.keys.create('a vault')
         self.assertEqual(0o600, stat.S_IMODE(self.path.stat().st_mode))
+
+    def test_the_check_touches_nothing(self) -> None:
+        # Who runs it need not be who the file must belong to.
+        self.keys.check()
+        self.assertFalse(self.path.parent.exists())
 
     def test_a_deleted_key_is_gone(self) -> None:
         ref, other = self.keys.create('one'), self.keys.create('two')
@@ -51,7 +57,7 @@ class KeyFileTest(base.TestCase):
         self.keys.get(other)
 
     def test_no_key_is_lost_to_another_writer(self) -> None:
-        others = [keys.KeyFile(self.path) for _ in range(4)]
+        others = [file.KeyFile(self.path) for _ in range(4)]
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             refs = list(
                 pool.map(lambda n: others[n % 4].create(str(n)), range(20))
@@ -61,44 +67,29 @@ class KeyFileTest(base.TestCase):
 
     def test_what_is_no_key_is_refused(self) -> None:
         ref = self.keys.create('a vault')
-        for content in (
-            '{',
-            '[]',
-            json.dumps({ref: {'key': '!'}}),
-            json.dumps({ref: {'key': 'AAAA'}}),
-            json.dumps({ref: 5}),
+        for content, code in (
+            ('{', 'csbs.key.unavailable'),
+            ('[]', 'csbs.key.unavailable'),
+            (json.dumps({ref: {'key': '!'}}), 'csbs.key.missing'),
+            (json.dumps({ref: {'key': 'AAAA'}}), 'csbs.key.missing'),
+            (json.dumps({ref: 5}), 'csbs.key.missing'),
         ):
             self.path.write_text(content)
-            self.assertRaises(exception.KeyMissing, self.keys.get, ref)
+            error = self.assertRaises(exception.KeyMissing, self.keys.get, ref)
+            self.assertEqual(code, error.code)
 
     def test_a_broken_file_is_not_written_over(self) -> None:
         self.keys.create('a vault')
         self.path.write_text('{broken')
-        self.assertRaises(exception.KeyMissing, self.keys.create, 'x')
+        self.assertRaises(exception.KeyUnavailable, self.keys.create, 'x')
+        self.assertRaises(exception.KeyUnavailable, self.keys.delete, 'x')
+        self.assertRaises(exception.KeyUnavailable, self.keys.check)
         self.assertEqual('{broken', self.path.read_text())
 
     def test_a_place_that_cannot_be_written(self) -> None:
         self.path.parent.write_text('a file, not a folder')
-        error = self.assertRaises(exception.KeyMissing, self.keys.create, 'x')
+        error = self.assertRaises(
+            exception.KeyUnavailable, self.keys.create, 'x'
+        )
         self.assertIn('cannot be written', str(error))
         self.assertFalse(os.path.isdir(self.path.parent))
-
-
-class SealTest(base.TestCase):
-    def test_a_secret_comes_back(self) -> None:
-        key = bytes(range(32))
-        sealed = keys.seal(key, 'geheim', 'task')
-        self.assertNotIn('geheim', sealed)
-        self.assertNotEqual(sealed, keys.seal(key, 'geheim', 'task'))
-        self.assertEqual('geheim', keys.unseal(key, sealed, 'task'))
-
-    def test_only_to_its_key_and_place(self) -> None:
-        key = bytes(range(32))
-        sealed = keys.seal(key, 'geheim', 'task')
-        for wrong in (
-            (bytes(32), sealed, 'task'),
-            (key, sealed, 'other'),
-            (key, sealed[:-4], 'task'),
-            (key, 'not sealed', 'task'),
-        ):
-            self.assertRaises(exception.KeyWrong, keys.unseal, *wrong)
