@@ -27,6 +27,7 @@ from csbs.db import paging
 from csbs.db.session import Database
 from csbs.db.session import hit
 from csbs.domain import model
+from csbs.domain import retention
 from csbs.domain import states
 
 
@@ -49,6 +50,7 @@ def create(db: Database, backup: model.Backup) -> None:
         if field.name not in ('items', 'fault')
     }
     columns['server_facts'] = dict(backup.server_facts)
+    columns.update(fault_columns(backup.fault))
     with db.writer() as session:
         session.add(models.Backup(**columns))
         session.flush()
@@ -263,15 +265,145 @@ def chain(db: Database, vault_id: str, volume_id: str) -> list[ChainItem]:
         ]
 
 
+def newest_item(
+    db: Database, vault_id: str, volume_id: str
+) -> model.Item | None:
+    """Return the last item of a volume's :func:`chain`, or None."""
+    with db.reader() as session:
+        row = session.scalar(
+            sa.select(models.Item)
+            .join(models.Backup, models.Backup.id == models.Item.backup_id)
+            .where(
+                models.Item.volume_id == volume_id,
+                models.Backup.vault_id == vault_id,
+                models.Backup.status.in_(states.COMPLETE),
+            )
+            .order_by(models.Backup.created_at.desc(), models.Backup.id.desc())
+            .limit(1)
+        )
+        return convert.item(row) if row is not None else None
+
+
 def charge(
     db: Database, item_id: str, charged_bytes: int, against: str | None
 ) -> None:
-    """Set what an item counts against its vault; fine when it is gone."""
+    """Set what an item counts against its vault; fine when it is gone.
+
+    :param against: the item it was compared with, None for the whole
+    """
     with db.writer() as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.id == item_id)
             .values(charged_bytes=charged_bytes, charged_against=against)
+        )
+
+
+def hand_on_charges(db: Database, backup_id: str) -> None:
+    """Let what a backup counts be counted where its items were compared.
+
+    Part of the transaction that strikes it out. Usually nobody is compared
+    with it any more; a backup that became complete meanwhile may be, and
+    must not count too little until its charge is reckoned anew.
+    """
+    with db.writer() as session:
+        going = session.execute(
+            sa.select(
+                models.Item.id,
+                models.Item.volume_id,
+                models.Item.charged_bytes,
+            ).where(models.Item.backup_id == backup_id)
+        ).all()
+        for item_id, volume_id, charged in going:
+            session.execute(
+                sa.update(models.Item)
+                .where(
+                    models.Item.volume_id == volume_id,
+                    models.Item.charged_against == item_id,
+                )
+                .values(charged_bytes=models.Item.charged_bytes + charged)
+                .execution_options(synchronize_session=False)
+            )
+        session.expire_all()
+
+
+def unbalanced(
+    db: Database, vault_id: str, volume_ids: Collection[str] | None = None
+) -> list[str]:
+    """Return the volumes of which an item's charge is not up to date.
+
+    :param volume_ids: those to look at; None for all of the vault
+    """
+    before = sa.func.lag(models.Item.id).over(
+        partition_by=models.Item.volume_id,
+        order_by=(models.Backup.created_at, models.Backup.id),
+    )
+    query = (
+        sa.select(
+            models.Item.volume_id,
+            models.Item.charged_against,
+            before.label('before'),
+        )
+        .join(models.Backup, models.Backup.id == models.Item.backup_id)
+        .where(
+            models.Backup.vault_id == vault_id,
+            models.Backup.status.in_(states.COMPLETE),
+        )
+    )
+    if volume_ids is not None:
+        query = query.where(models.Item.volume_id.in_(volume_ids))
+    chains = query.subquery()
+    with db.reader() as session:
+        return list(
+            session.scalars(
+                sa.select(chains.c.volume_id)
+                .where(
+                    chains.c.charged_against.is_distinct_from(chains.c.before)
+                )
+                .distinct()
+            )
+        )
+
+
+def made_by(db: Database, policy_id: str) -> list[retention.Made]:
+    """Return what a policy's schedule made, as far as it may be cleaned."""
+    with db.reader() as session:
+        rows = session.execute(
+            sa.select(
+                models.Backup.id,
+                models.Backup.server_id,
+                models.Backup.status,
+                models.Backup.created_at,
+            ).where(
+                models.Backup.policy_id == policy_id,
+                models.Backup.trigger == model.Trigger.SCHEDULED,
+                models.Backup.status.in_(states.STABLE),
+            )
+        )
+        return [
+            retention.Made(
+                id=row.id,
+                server_id=row.server_id,
+                status=model.BackupStatus(row.status),
+                created_at=row.created_at,
+            )
+            for row in rows
+        ]
+
+
+def name_taken(db: Database, server_id: str, name: str) -> bool:
+    """Tell whether a backup of a server has a name."""
+    with db.reader() as session:
+        return (
+            session.scalar(
+                sa.select(models.Backup.id)
+                .where(
+                    models.Backup.server_id == server_id,
+                    models.Backup.name == name,
+                )
+                .limit(1)
+            )
+            is not None
         )
 
 

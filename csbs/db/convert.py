@@ -90,6 +90,9 @@ def task(row: models.Task) -> model.Task:
         started_at=row.started_at,
         finished_at=row.finished_at,
         heartbeat_at=row.heartbeat_at,
+        policy_id=row.policy_id,
+        parent_id=row.parent_id,
+        held=row.held,
     )
 
 

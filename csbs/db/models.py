@@ -68,6 +68,18 @@ def _bytes() -> orm.MappedColumn[int]:
     return orm.mapped_column(sa.BigInteger, default=0)
 
 
+class Locked:
+    """A row that a transaction can have to itself.
+
+    Raising the number locks the row. It is written, not only read, so that
+    two nodes of a cluster that accept writes find their conflict too.
+    """
+
+    revision: orm.Mapped[int] = orm.mapped_column(
+        default=0, server_default='0'
+    )
+
+
 class Faulted:
     """The two columns of a fault."""
 
@@ -75,11 +87,12 @@ class Faulted:
     fault_message: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
 
 
-class Vault(Base):
+class Vault(Locked, Base):
     __tablename__ = 'vaults'
     __table_args__ = (
         sa.Index('ix_vaults_project', 'project_id', 'created_at', 'id'),
         sa.Index('ix_vaults_collect', 'collect_due_at'),
+        sa.Index('ix_vaults_expiry', 'status', 'expires_at'),
     )
 
     id: orm.Mapped[str] = _uuid(primary_key=True)
@@ -88,6 +101,8 @@ class Vault(Base):
     description: orm.Mapped[str] = orm.mapped_column(sa.Text)
     capacity_gb: orm.Mapped[int]
     months: orm.Mapped[int]
+    #: days that its backups can't be deleted for; None: not locked
+    lock_days: orm.Mapped[int | None]
     status: orm.Mapped[str] = _word()
     key_ref: orm.Mapped[str] = _word(255)
     task_id: orm.Mapped[str | None] = _nullable_uuid()
@@ -98,12 +113,28 @@ class Vault(Base):
     expires_at: orm.Mapped[datetime.datetime | None]
 
 
+class VaultTag(Base):
+    __tablename__ = 'vault_tags'
+
+    vault_id: orm.Mapped[str] = orm.mapped_column(
+        sa.ForeignKey('vaults.id', ondelete='CASCADE'), primary_key=True
+    )
+    #: told apart by every character, also where names are not
+    tag: orm.Mapped[str] = orm.mapped_column(
+        sa.String(64).with_variant(
+            mysql.VARCHAR(64, collation='utf8mb4_bin'), 'mysql', 'mariadb'
+        ),
+        primary_key=True,
+    )
+
+
 class Backup(Faulted, Base):
     __tablename__ = 'backups'
     __table_args__ = (
         sa.Index('ix_backups_project', 'project_id', 'created_at', 'id'),
         sa.Index('ix_backups_server', 'server_id', 'created_at'),
         sa.Index('ix_backups_vault', 'vault_id', 'created_at'),
+        sa.Index('ix_backups_policy', 'policy_id', 'created_at'),
     )
 
     id: orm.Mapped[str] = _uuid(primary_key=True)
@@ -161,13 +192,16 @@ class Item(Base):
     charged_against: orm.Mapped[str | None] = _nullable_uuid()
 
 
-class Task(Faulted, Base):
+class Task(Faulted, Locked, Base):
     __tablename__ = 'tasks'
     __table_args__ = (
         sa.Index('ix_tasks_project', 'project_id', 'created_at', 'id'),
-        sa.Index('ix_tasks_queue', 'status', 'created_at'),
+        sa.Index('ix_tasks_queue', 'status', 'held', 'created_at'),
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
         sa.Index('ix_tasks_vault', 'vault_id', 'status'),
+        sa.Index('ix_tasks_policy', 'policy_id', 'created_at'),
+        sa.Index('ix_tasks_parent', 'parent_id', 'created_at'),
+        sa.Index('ix_tasks_finished', 'finished_at'),
     )
 
     id: orm.Mapped[str] = _uuid(primary_key=True)
@@ -177,6 +211,13 @@ class Task(Faulted, Base):
     backup_id: orm.Mapped[str | None] = _nullable_uuid()
     server_id: orm.Mapped[str | None] = _nullable_uuid()
     vault_id: orm.Mapped[str | None] = _nullable_uuid()
+    policy_id: orm.Mapped[str | None] = _nullable_uuid()
+    #: the run that it is a part of
+    parent_id: orm.Mapped[str | None] = _nullable_uuid()
+    #: not to be claimed before another part of the run has ended
+    held: orm.Mapped[bool] = orm.mapped_column(
+        default=False, server_default=sa.false()
+    )
     params: orm.Mapped[dict[str, Any]]
     result: orm.Mapped[dict[str, Any]]
     step: orm.Mapped[str] = _word(default='')
@@ -227,12 +268,12 @@ class Service(Base):
     seen_at: orm.Mapped[datetime.datetime]
 
 
-class Policy(Base):
+class Policy(Locked, Base):
     __tablename__ = 'policies'
     __table_args__ = (
         sa.Index('ix_policies_project', 'project_id', 'created_at', 'id'),
         sa.Index('ix_policies_vault', 'vault_id'),
-        sa.Index('ix_policies_next_run', 'next_run_at'),
+        sa.Index('ix_policies_fire', 'fire_at'),
         sa.Index('ix_policies_prune', 'prune_at'),
     )
 
@@ -246,8 +287,12 @@ class Policy(Base):
     retention_value: orm.Mapped[int | None]
     #: None: as the configuration says
     allow_pause: orm.Mapped[bool | None]
+    #: None: as the configuration says
+    max_parallel: orm.Mapped[int | None]
     next_run_at: orm.Mapped[datetime.datetime | None]
-    prune_at: orm.Mapped[datetime.datetime]
+    #: when the run of ``next_run_at`` is started: a little later
+    fire_at: orm.Mapped[datetime.datetime | None]
+    prune_at: orm.Mapped[datetime.datetime | None]
     created_at: orm.Mapped[datetime.datetime]
     updated_at: orm.Mapped[datetime.datetime | None]
 
@@ -260,4 +305,25 @@ class PolicyServer(Base):
 
     server_id: orm.Mapped[str] = _uuid(primary_key=True)
     policy_id: orm.Mapped[str] = _uuid()
+    #: whether the newest backup that the schedule wanted of it failed
+    failing: orm.Mapped[bool] = orm.mapped_column(
+        default=False, server_default=sa.false()
+    )
     created_at: orm.Mapped[datetime.datetime]
+
+
+class Quota(Locked, Base):
+    """A project's own limits, and the row that its counting locks.
+
+    A column that is NULL leaves the limit to the configuration.
+    """
+
+    __tablename__ = 'quotas'
+
+    project_id: orm.Mapped[str] = _word(64, primary_key=True)
+    vaults: orm.Mapped[int | None]
+    policies: orm.Mapped[int | None]
+    policies_per_vault: orm.Mapped[int | None]
+    servers_per_policy: orm.Mapped[int | None]
+    min_capacity_gb: orm.Mapped[int | None]
+    max_capacity_gb: orm.Mapped[int | None]

@@ -46,15 +46,17 @@ def select_page(
     project_id: str | None,
     filters: Mapping[str, Any],
     page: Page,
+    *conditions: sa.ColumnElement[bool],
 ) -> list[M]:
     """Return the rows of one page.
 
     :param project_id: None for every project's
     :param filters: column name to value; ``created_since`` and
         ``created_before`` take datetimes
+    :param conditions: what is wanted beside that
     :raises Invalid: for an unknown column or marker
     """
-    query = sa.select(model)
+    query = sa.select(model).where(*conditions)
     if project_id is not None:
         query = query.where(_column(model, 'project_id') == project_id)
     for name, value in filters.items():

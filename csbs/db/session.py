@@ -30,6 +30,8 @@ from oslo_db.sqlalchemy import enginefacade
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from csbs.db import models
+
 T = TypeVar('T')
 
 
@@ -45,6 +47,7 @@ class Database:
         """
         self.url = connection
         self._manager = enginefacade.transaction_context()
+        self._manager.append_on_engine_create(_read_committed)
         self._manager.configure(
             connection=connection, sqlite_fk=True, **options
         )
@@ -136,6 +139,26 @@ class Database:
         return depth
 
 
+def _read_committed(engine: sa.Engine) -> None:
+    """Let a transaction see what others committed, once it has waited.
+
+    As PostgreSQL does by itself. MySQL would go on showing what was there
+    when the transaction first looked, also behind a lock it waited for.
+    """
+    if engine.dialect.name != 'mysql':
+        return
+
+    @sa.event.listens_for(engine, 'connect')
+    def choose(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+            )
+
+    # The engine has tried a connection already, which did not hear of it.
+    engine.dispose()
+
+
 def _begin_immediate(session: orm.Session) -> None:
     connection = session.connection()
     if connection.info.get('in_transaction'):
@@ -146,3 +169,23 @@ def _begin_immediate(session: orm.Session) -> None:
 def hit(result: Any) -> bool:
     """Tell whether an UPDATE changed its one row: a swap that was won."""
     return bool(result.rowcount == 1)
+
+
+def take(
+    session: orm.Session,
+    model: type[models.Locked],
+    *conditions: sa.ColumnElement[bool],
+) -> bool:
+    """Let no other transaction have a row until this one ends.
+
+    :param conditions: what the row is found by
+    :returns: whether it is there
+    """
+    result = session.execute(
+        sa.update(model)
+        .where(*conditions)
+        .values(revision=model.revision + 1)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire_all()
+    return hit(result)

@@ -38,6 +38,8 @@ from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
 from csbs.tests.unit.db import policy_suite
+from csbs.tests.unit.db import run_suite
+from csbs.tests.unit.db import vault_suite
 
 GIB = model.GIB
 
@@ -145,7 +147,9 @@ def make_task(**changes: Any) -> model.Task:
     )
 
 
-class DatabaseSuite(policy_suite.PolicySuite):
+class DatabaseSuite(
+    policy_suite.PolicySuite, vault_suite.VaultSuite, run_suite.RunSuite
+):
     """Mixed with a ``url`` into a test case of one database."""
 
     url: str | None = None
