@@ -56,6 +56,8 @@ def settle(
             db, backup_id, model.BackupStatus.ERROR_DELETING, fault=fault
         )
         return
+    db_vaults.lock(db, str(run.task.vault_id))
+    db_backups.hand_on_charges(db, backup_id)
     db_backups.delete(db, backup_id)
     db_vaults.update(
         db, str(run.task.vault_id), {'collect_due_at': paging.utcnow()}

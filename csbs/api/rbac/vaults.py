@@ -37,7 +37,7 @@ RULES = [
     base.rule(
         'vaults:update',
         base.MEMBER,
-        "Change a vault's name or description.",
+        "Change a vault's name, description or tags, or lengthen its lock.",
         'PATCH',
         '/v1/vaults/{vault_id}',
     ),

@@ -18,8 +18,6 @@ import uuid
 
 from csbs.db import backups as db_backups
 from csbs.db import paging
-from csbs.db import policies as db_policies
-from csbs.domain import model
 from csbs.scheduler import pruner
 from csbs.scheduler import timetable
 from csbs.tests.functional import stack
@@ -140,20 +138,6 @@ class PoliciesTest(stack.StackTestCase):
             due + 5 * _DAY, datetime.datetime.fromisoformat(later)
         )
 
-    def test_a_due_run_gives_way_to_one_by_hand(self) -> None:
-        policy = self.make_policy(enabled=True)
-        path = self.bind(policy)
-        self.stack.scheduler.stop()
-        self.stack.protection.stop()
-        self.call('POST', f'{path}/run', {}, expect=202)
-        timetable.run(self.stack.rt, paging.utcnow() + 2 * _DAY)
-        runs = self.call(
-            'GET', '/v1/tasks?kind=policy_run&status=skipped', expect=200
-        )
-        (run,) = runs['tasks']
-        self.assertEqual('csbs.policy.running', run['fault']['code'])
-        self.stack.restart_protection()
-
     def test_retention_counts_what_the_schedule_made(self) -> None:
         policy = self.make_policy(retention={'kind': 'count', 'value': 1})
         path = self.bind(policy)
@@ -228,14 +212,3 @@ class PoliciesTest(stack.StackTestCase):
         self.call('PUT', f'{path}/{self.servers[0].id}', expect=200)
         self.error('PUT', f'{path}/{self.servers[1].id}', expect=403)
         self.error('PUT', f'{path}/{uuid.uuid4()}', expect=404)
-
-    def test_a_server_in_trouble_does_not_stop_the_others(self) -> None:
-        path = self.bind(self.make_policy())
-        (self.stack.servers / 'db' / 'vda.raw').unlink()
-        asked = self.call('POST', f'{path}/run', {}, expect=202)['policy']
-        task = self.finish(asked)
-        self.assertEqual([self.servers[1].id], list(task['result']['backups']))
-        self.assertEqual([self.servers[0].id], list(task['result']['faults']))
-        policy = db_policies.get(self.stack.rt.db, asked['id'])
-        self.assertIsNone(policy.next_run_at)
-        self.assertEqual(model.TaskStatus.SUCCEEDED, task['status'])

@@ -60,6 +60,11 @@ WANTED = {
     'csbs:tasks:cancel': 'member',
     'csbs:servers:list': 'reader',
     'csbs:servers:get': 'reader',
+    'csbs:quotas:get_own': 'reader',
+    'csbs:quotas:get': 'reader',
+    'csbs:quotas:get_all_projects': 'admin',
+    'csbs:quotas:update': 'admin',
+    'csbs:quotas:reset': 'admin',
     'csbs:services:list': 'admin',
 }
 
