@@ -36,10 +36,12 @@ class ChainItem:
     """An item of a complete backup, with what its charge was taken against.
 
     :ivar charged_against: item id, or None when it is charged in full
+    :ivar estimated: whether the charge may be higher than it should be
     """
 
     item: model.Item
     charged_against: str | None
+    estimated: bool
 
 
 def create(db: Database, backup: model.Backup) -> None:
@@ -261,7 +263,8 @@ def chain(db: Database, vault_id: str, volume_id: str) -> list[ChainItem]:
             .order_by(models.Backup.created_at, models.Backup.id)
         )
         return [
-            ChainItem(convert.item(row), row.charged_against) for row in rows
+            ChainItem(convert.item(row), row.charged_against, row.estimated)
+            for row in rows
         ]
 
 
@@ -285,17 +288,27 @@ def newest_item(
 
 
 def charge(
-    db: Database, item_id: str, charged_bytes: int, against: str | None
+    db: Database,
+    item_id: str,
+    charged_bytes: int,
+    against: str | None,
+    *,
+    estimated: bool = False,
 ) -> None:
     """Set what an item counts against its vault; fine when it is gone.
 
     :param against: the item it was compared with, None for the whole
+    :param estimated: whether that may be more than it should be
     """
     with db.writer() as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.id == item_id)
-            .values(charged_bytes=charged_bytes, charged_against=against)
+            .values(
+                charged_bytes=charged_bytes,
+                charged_against=against,
+                estimated=estimated,
+            )
         )
 
 
@@ -312,16 +325,21 @@ def hand_on_charges(db: Database, backup_id: str) -> None:
                 models.Item.id,
                 models.Item.volume_id,
                 models.Item.charged_bytes,
+                models.Item.charged_against,
             ).where(models.Item.backup_id == backup_id)
         ).all()
-        for item_id, volume_id, charged in going:
+        for item_id, volume_id, charged, against in going:
             session.execute(
                 sa.update(models.Item)
                 .where(
                     models.Item.volume_id == volume_id,
                     models.Item.charged_against == item_id,
                 )
-                .values(charged_bytes=models.Item.charged_bytes + charged)
+                .values(
+                    charged_bytes=models.Item.charged_bytes + charged,
+                    charged_against=against,
+                    estimated=True,
+                )
                 .execution_options(synchronize_session=False)
             )
         session.expire_all()
@@ -342,6 +360,7 @@ def unbalanced(
         sa.select(
             models.Item.volume_id,
             models.Item.charged_against,
+            models.Item.estimated,
             before.label('before'),
         )
         .join(models.Backup, models.Backup.id == models.Item.backup_id)
@@ -358,7 +377,12 @@ def unbalanced(
             session.scalars(
                 sa.select(chains.c.volume_id)
                 .where(
-                    chains.c.charged_against.is_distinct_from(chains.c.before)
+                    sa.or_(
+                        chains.c.estimated.is_(True),
+                        chains.c.charged_against.is_distinct_from(
+                            chains.c.before
+                        ),
+                    )
                 )
                 .distinct()
             )
@@ -425,7 +449,7 @@ def release_charges(db: Database, backup_id: str) -> None:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.backup_id == backup_id)
-            .values(charged_bytes=0, charged_against=None)
+            .values(charged_bytes=0, charged_against=None, estimated=False)
         )
 
 

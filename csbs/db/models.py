@@ -190,6 +190,10 @@ class Item(Base):
     charged_bytes: orm.Mapped[int] = _bytes()
     #: the item it was compared with for the charge; None: charged in full
     charged_against: orm.Mapped[str | None] = _nullable_uuid()
+    #: whether that is only known to be no less than it should be
+    estimated: orm.Mapped[bool] = orm.mapped_column(
+        default=False, server_default=sa.false()
+    )
 
 
 class Task(Faulted, Locked, Base):

@@ -53,7 +53,7 @@ def charge_new(
         taken = sum(
             one.charged_bytes for one in backup.items if one.id == item.id
         )
-        charged, against = item.size, None
+        charged, against, estimated = item.size, None, False
         newest = db_backups.newest_item(db, vault_id, item.volume_id)
         if parent is not None and newest is not None:
             if newest.id == parent.id:
@@ -61,10 +61,11 @@ def charge_new(
                     item.size,
                     charge.later(changed_bytes, parent.size, item.size),
                 )
-                if item.size == parent.size:
-                    against = parent.id
+                against = parent.id
+                # What it grew by may be among what changed.
+                estimated = item.size != parent.size
         db_vaults.take_room(db, vault_id, charged - taken)
-        db_backups.charge(db, item.id, charged, against)
+        db_backups.charge(db, item.id, charged, against, estimated=estimated)
 
     db.run(work)
 
@@ -91,7 +92,9 @@ def _rebalance_volume(
     before: model.Item | None = None
     for link in db_backups.chain(db, vault_id, volume_id):
         item = link.item
-        if link.charged_against != (before.id if before else None):
+        if link.estimated or link.charged_against != (
+            before.id if before else None
+        ):
             try:
                 charged = _difference(repo, before, item)
             except errors.BackupMissing:

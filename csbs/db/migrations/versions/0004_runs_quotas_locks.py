@@ -41,6 +41,15 @@ def upgrade() -> None:
     op.create_index(
         'ix_backups_policy', 'backups', ['policy_id', 'created_at']
     )
+    op.add_column(
+        'items',
+        sa.Column(
+            'estimated',
+            sa.Boolean(),
+            nullable=False,
+            server_default=sa.false(),
+        ),
+    )
     op.create_table(
         'quotas',
         sa.Column('project_id', sa.String(length=64), nullable=False),
