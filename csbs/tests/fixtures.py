@@ -13,8 +13,10 @@
 """What many tests stand on: a database."""
 
 import os
+import uuid
 
 import fixtures
+import sqlalchemy as sa
 
 from csbs.db import migration
 from csbs.db import models
@@ -45,3 +47,41 @@ class DatabaseFixture(fixtures.Fixture):
         with self.db.writer() as tx:
             for table in reversed(models.Base.metadata.sorted_tables):
                 tx.execute(table.delete())
+
+
+class OwnDatabaseFixture(fixtures.Fixture):
+    """A database that no other test has, without tables.
+
+    :param server: URL of a database on the server where it is made; None
+        for an SQLite file
+    :ivar url: of the new database
+    """
+
+    def __init__(self, server: str | None = None) -> None:
+        self._server = server
+
+    def _setUp(self) -> None:
+        if self._server is None:
+            folder = self.useFixture(fixtures.TempDir()).path
+            self.url = f'sqlite:///{folder}/csbs.sqlite'
+            return
+        url = sa.engine.make_url(self._server)
+        name = f'csbs_{uuid.uuid4().hex[:12]}'
+        self.url = url.set(database=name).render_as_string(hide_password=False)
+        mysql = url.get_backend_name() == 'mysql'
+        self._tell(
+            f'CREATE DATABASE {name}'
+            + (' CHARACTER SET utf8mb4' if mysql else '')
+        )
+        self.addCleanup(
+            self._tell,
+            f'DROP DATABASE {name}' + ('' if mysql else ' WITH (FORCE)'),
+        )
+
+    def _tell(self, statement: str) -> None:
+        engine = sa.create_engine(
+            str(self._server), isolation_level='AUTOCOMMIT'
+        )
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
