@@ -19,6 +19,7 @@ was up collapse into one.
 
 import datetime
 import functools
+import random
 
 from oslo_log import log
 
@@ -30,6 +31,8 @@ from csbs.db import policies as db_policies
 
 LOG = log.getLogger(__name__)
 
+_CHANCE = random.SystemRandom()
+
 #: how many are started before the other duties have their turn
 _AT_ONCE = 100
 
@@ -37,7 +40,10 @@ _AT_ONCE = 100
 def run(rt: Runtime, now: datetime.datetime) -> int:
     """Queue a run of the policies that are due; return how many."""
     count = 0
-    for policy in db_policies.due(rt.db, now, _AT_ONCE):
+    due = db_policies.due(rt.db, now, _AT_ONCE)
+    # Other schedulers see the same ones: let them begin elsewhere.
+    _CHANCE.shuffle(due)
+    for policy in due:
         try:
             count += rt.db.run(functools.partial(_fire, rt, policy.id, now))
         except Exception:
