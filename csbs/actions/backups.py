@@ -141,7 +141,8 @@ def put(
 
     :raises Conflict: as :func:`create`
     """
-    server, params = prepared.server, dict(prepared.params)
+    server = prepared.server
+    params = {**prepared.params, 'trigger': str(wish.trigger)}
     if wish.allow_pause is not None:
         params['allow_pause'] = wish.allow_pause
     checks.vault_takes_backups(db_vaults.lock(rt.db, vault_id))
@@ -235,6 +236,7 @@ def put_failed(
             vault_id=vault_id,
             policy_id=wish.policy_id,
             parent_id=wish.run_id,
+            params={'trigger': str(wish.trigger)},
             status=model.TaskStatus.FAILED,
             fault=fault,
         )

@@ -189,6 +189,7 @@ def start_server(
                 vault_id=vault_id,
                 policy_id=policy.id,
                 parent_id=run.id,
+                params={'trigger': run.params['trigger']},
                 status=model.TaskStatus.SKIPPED,
                 fault=fault,
             )

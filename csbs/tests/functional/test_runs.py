@@ -12,12 +12,15 @@
 
 """Runs of policies: the tasks below them, their end, their cancellation."""
 
+import collections
 import datetime
 import shutil
+import threading
 from typing import Any
 from unittest import mock
 
 from csbs.actions import backups
+from csbs.cloud import local
 from csbs.db import paging
 from csbs.db import policies as db_policies
 from csbs.db import tasks as db_tasks
@@ -175,6 +178,34 @@ class TreeTest(RunTestCase):
         for wrong in (0, 65):
             body = {'policy': {'max_parallel': wrong}}
             self.error('PATCH', path, body, expect=400)
+
+    def test_at_most_so_many_at_a_time_in_a_worker(self) -> None:
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        real = local.LocalCloud.snapshot
+
+        def held(*args: Any, **kwargs: Any) -> Any:
+            gate.wait(stack.DEADLINE)
+            return real(*args, **kwargs)
+
+        self.stack.conf.set_override('slots', 2, 'protection')
+        run_id = self.start_run(self.make_policy(max_parallel=3))
+        with mock.patch.object(local.LocalCloud, 'snapshot', held):
+            self.stack.restart_protection()
+            stack.wait_for(
+                lambda: self.counts(run_id) == {'running': 2, 'queued': 1},
+                'both slots to be taken',
+            )
+            # The run itself takes none of them while it waits.
+            self.assertEqual('running', self.task(run_id)['status'])
+            gate.set()
+            self.finish({'task_id': run_id})
+        self.assertEqual({'succeeded': 3}, self.counts(run_id))
+
+    def counts(self, run_id: str) -> dict[str, int]:
+        return dict(
+            collections.Counter(part['status'] for part in self.parts(run_id))
+        )
 
     def test_a_worker_that_dies_while_it_starts_the_backups(self) -> None:
         run_id = self.start_run(self.make_policy())
