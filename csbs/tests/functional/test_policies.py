@@ -13,6 +13,7 @@
 """Policies: schedules that fire, runs by hand, what is kept."""
 
 import datetime
+import json
 from typing import Any
 import uuid
 
@@ -187,6 +188,36 @@ class PoliciesTest(stack.StackTestCase):
         self.finish(gone['vault'])
         found = self.call('GET', path, expect=200)['policy']
         self.assertIsNone(found['vault_id'])
+
+    def test_only_servers_that_run_or_are_shut_off(self) -> None:
+        policy = self.make_policy()
+        description = self.stack.servers / 'db' / 'server.json'
+        path = f'/v1/policies/{policy["id"]}/servers/{self.servers[0].id}'
+        for status, expect in (
+            ('SUSPENDED', 409),
+            ('ERROR', 409),
+            ('SHUTOFF', 200),
+            ('ACTIVE', 200),
+        ):
+            description.write_text(
+                json.dumps({'id': self.servers[0].id, 'status': status})
+            )
+            answer = self.call('PUT', path, expect=expect)
+            if expect == 409:
+                (error,) = answer['errors']
+                self.assertEqual('csbs.server.wrong_state', error['code'])
+                self.assertIn(status, error['detail'])
+
+    def test_unbinding_servers(self) -> None:
+        path = self.bind(self.make_policy())
+        first, second = (server.id for server in self.servers)
+        left = self.call('DELETE', f'{path}/servers/{first}', expect=200)
+        self.assertEqual([second], left['policy']['server_ids'])
+        server = self.call('GET', f'/v1/servers/{first}', expect=200)
+        self.assertIsNone(server['server']['policy_id'])
+        # Unbinding one that is not bound changes nothing.
+        left = self.call('DELETE', f'{path}/servers/{first}', expect=200)
+        self.assertEqual([second], left['policy']['server_ids'])
 
     def test_a_deleted_policy_leaves_its_backups(self) -> None:
         path = self.bind(self.make_policy())
