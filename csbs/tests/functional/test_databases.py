@@ -20,6 +20,7 @@ import unittest
 
 from csbs.tests import base
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.unit.db import migration_suite
 from csbs.tests.unit.db import suite
 
 
@@ -39,4 +40,16 @@ class PostgresqlTest(suite.DatabaseSuite, base.TestCase):
 
 @unittest.skipUnless(_url('mysql'), 'no mysql URL in CSBS_TEST_DATABASES')
 class MysqlTest(suite.DatabaseSuite, base.TestCase):
+    url = _url('mysql')
+
+
+@unittest.skipUnless(
+    _url('postgresql'), 'no postgresql URL in CSBS_TEST_DATABASES'
+)
+class PostgresqlMigrationTest(migration_suite.MigrationSuite, base.TestCase):
+    url = _url('postgresql')
+
+
+@unittest.skipUnless(_url('mysql'), 'no mysql URL in CSBS_TEST_DATABASES')
+class MysqlMigrationTest(migration_suite.MigrationSuite, base.TestCase):
     url = _url('mysql')

@@ -14,6 +14,7 @@
 
 from csbs.db import migration
 from csbs.tests import base
+from csbs.tests.unit.db import migration_suite
 from csbs.tests.unit.db import suite
 
 
@@ -21,3 +22,7 @@ class SqliteTest(suite.DatabaseSuite, base.TestCase):
     def test_sync_twice(self) -> None:
         migration.sync(self.db)
         self.assertEqual(migration.newest(), migration.version(self.db))
+
+
+class SqliteMigrationTest(migration_suite.MigrationSuite, base.TestCase):
+    pass
