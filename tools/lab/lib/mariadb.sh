@@ -47,6 +47,16 @@ service_database() {
     make_database "$1" lab utf8mb3
 }
 
+# Whether a table has a row whose time is later than a service's start: some
+# services answer nobody, but note in the database that they are at work.
+has_reported() {
+    local name=$1 table=$2 column=$3 condition=$4 age
+    age=$(($(date +%s) - $(stat -c %Y "$RUN/$name.pid")))
+    condition="$condition AND $column > UTC_TIMESTAMP() - INTERVAL $age SECOND"
+    sql -N -e "SELECT 'reported' FROM $table WHERE $condition" \
+        | grep -q reported
+}
+
 up_mariadb() {
     if [ ! -d "$LAB/mysql/mysql" ]; then
         mkdir -p "$LAB/mysql"

@@ -43,6 +43,12 @@ make_card() {
     logged neutron-init ip link add "$CARD" type bridge
 }
 
+# Ports of servers cannot be bound before.
+ready_neutron_lb() {
+    has_reported neutron-lb neutron.agents heartbeat_timestamp \
+        "\`binary\` = 'neutron-linuxbridge-agent'"
+}
+
 setup_neutron() {
     service_database neutron
     logged neutron-init neutron-db-manage \
@@ -58,5 +64,5 @@ up_neutron() {
     await rabbit
     once neutron setup_neutron
     serve neutron-server "$ETC/neutron/neutron.conf" "$ETC/neutron/ml2.ini"
-    serve neutron-lb "$ETC/neutron/neutron.conf" "$ETC/neutron/ml2.ini"
+    serve_later neutron-lb "$ETC/neutron/neutron.conf" "$ETC/neutron/ml2.ini"
 }

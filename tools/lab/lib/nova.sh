@@ -17,12 +17,23 @@ run_nova_conductor() {
     launch nova-conductor nova-conductor --config-file "$ETC/nova/nova.conf"
 }
 
+ready_nova_conductor() {
+    has_reported nova-conductor nova.services last_seen_up \
+        "\`binary\` = 'nova-conductor'"
+}
+
 run_nova_scheduler() {
     launch nova-scheduler nova-scheduler --config-file "$ETC/nova/nova.conf"
 }
 
 run_nova_compute() {
     launch nova-compute nova-compute --config-file "$ETC/nova/nova.conf"
+}
+
+# When it starts, it gives up all servers that are being built.
+ready_nova_compute() {
+    has_reported nova-compute nova.services last_seen_up \
+        "\`binary\` = 'nova-compute'"
 }
 
 run_nova_api() {
@@ -70,10 +81,17 @@ up_nova() {
     render nova.conf "$conf"
     await rabbit
     once nova setup_nova
-    for name in conductor scheduler compute api; do
+    for name in conductor scheduler api; do
         serve_later nova-$name "$conf"
     done
     await nova-api
+}
+
+# The part that runs guests: it waits ten seconds in vain when it does not
+# find nova-conductor, so that is started long before.
+up_compute() {
+    await nova-conductor
+    serve_later nova-compute "$ETC/nova/nova.conf"
     once nova-host find_host
     cloud_objects compute
 }

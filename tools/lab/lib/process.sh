@@ -143,8 +143,13 @@ dead_services() {
     return $found
 }
 
+# Waits for those that nothing else waited for, and looks for those that have
+# ended since.
 check_all_alive() {
-    local dead
+    local name dead
+    for name in $(recorded); do
+        await "$name"
+    done
     if dead=$(dead_services); then
         die "ended soon after it was started: $(echo $dead)" "${dead%%$'\n'*}"
     fi
