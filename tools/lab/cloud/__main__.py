@@ -25,6 +25,7 @@ import clean
 import compute
 import identity
 import image
+from keystoneauth1 import exceptions
 import volumes
 
 
@@ -53,5 +54,5 @@ def main(what: str, *arguments: str) -> None:
 if __name__ == '__main__':
     try:
         main(*sys.argv[1:])
-    except (api.Refused, TimeoutError) as error:
+    except (api.Refused, TimeoutError, exceptions.ClientException) as error:
         sys.exit(f'lab: {error}')

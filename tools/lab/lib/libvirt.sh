@@ -53,15 +53,10 @@ destroy_guests() {
     done
 }
 
-# Makes libvirt forget them: its list lies outside the state folder.
-undefine_guests() {
-    local guest
-    alive libvirtd || return 0
-    alive nova-compute && halt nova-compute
-    destroy_guests
-    for guest in $(virsh_lab list --all --name | grep '^instance-'); do
-        virsh_lab undefine "$guest" --nvram >> "$LOG/libvirtd.log" 2>&1
-    done
+# Removes what libvirt keeps of the lab; it must not run any more.
+forget_guests() {
+    rm -f /etc/libvirt/qemu/instance-*.xml \
+        "/etc/libvirt/secrets/$LIBVIRT_SECRET".*
 }
 
 up_libvirt() {

@@ -49,7 +49,7 @@ check_machine() {
     release=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")
     [ "$release" = "debian 12" ] \
         || refuse "this needs Debian 12, and here is ${release:-no Debian}"
-    [ "$(dpkg --print-architecture)" = amd64 ] \
+    [ "$(uname -m)" = x86_64 ] \
         || refuse "this needs a machine of the architecture amd64"
     [ "$(id -u)" -eq 0 ] || refuse "this needs to run as root"
 }
