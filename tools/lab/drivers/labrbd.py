@@ -118,10 +118,18 @@ def _suspended(servers: set[str]) -> Any:
     """Hold those of the servers that run."""
     with contextlib.ExitStack() as held:
         for server in sorted(servers):
-            if _virsh('domstate', server).strip() == 'running':
+            if _is_running(server):
                 _virsh('suspend', server)
                 held.callback(_virsh, 'resume', server)
         yield
+
+
+def _is_running(server: str) -> bool:
+    try:
+        return _virsh('domstate', server).strip() == 'running'
+    except processutils.ProcessExecutionError:
+        # A server that was never started is not known to libvirt.
+        return False
 
 
 def _virsh(*arguments: str) -> str:
