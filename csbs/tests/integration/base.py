@@ -73,7 +73,7 @@ search_interval = 15
 {protection}
 [scheduler]
 interval = 1
-dead_after = 6
+{scheduler}
 [store]
 path = {state}/store
 collect_grace = 0
@@ -154,6 +154,7 @@ class IntegrationTestCase(base.TestCase):
                 section: cls.options.get(section, '')
                 for section in ('protection', 'store', 'openstack')
             },
+            'scheduler': cls.options.get('scheduler', 'dead_after = 6'),
         }
         for host in ('api', 'scheduler', 'one', 'two'):
             path = cls.state / f'{host}.conf'
@@ -223,11 +224,15 @@ class IntegrationTestCase(base.TestCase):
     @classmethod
     def kill(cls, host: str) -> None:
         """Let a service die as in a power cut, children and all."""
-        process = cls.processes.pop(host)
-        for pid in _children(process.pid):
-            os.kill(pid, signal.SIGKILL)
-        process.kill()
-        process.wait(60)
+        cls.send(host, signal.SIGKILL)
+        cls.processes.pop(host).wait(60)
+
+    @classmethod
+    def send(cls, host: str, number: int) -> None:
+        """Send a signal to a service and all its processes."""
+        parent = cls.processes[host].pid
+        for pid in [parent, *_children(parent)]:
+            os.kill(pid, number)
 
     @classmethod
     def run_program(cls, program: str, host: str, *words: str) -> str:

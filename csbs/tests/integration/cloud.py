@@ -35,6 +35,7 @@ import contextlib
 import datetime
 import os
 import pathlib
+import random
 import secrets
 import subprocess
 import tempfile
@@ -296,6 +297,18 @@ class Cloud:
         service.auth['project_id'] = own.id
         self.users.append(service)
         return service
+
+    def fill(self, volume: Any, mib: int, seed: int) -> None:
+        """Write so much that does not compress to a volume, from 64 MiB on.
+
+        :param volume: one that no server has
+        """
+        chance = random.Random(seed)
+        with self.attached(volume.id) as handle:
+            handle.seek(64 << 20)
+            for _piece in range(mib // 4):
+                handle.write(chance.randbytes(4 << 20))
+            handle.flush()
 
     def remove_servers(self, user: User) -> None:
         """Delete the servers and volumes of a user."""

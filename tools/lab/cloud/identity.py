@@ -77,13 +77,14 @@ def make() -> None:
     for user in TENANTS:
         grant(user, user, 'member')
         grant(user, user, 'creator')
-    # What Cinder keeps within a project, csbs does in that project.
-    cloud(
-        'identity',
-        'PUT',
-        f'/OS-INHERIT/domains/default/users/{users["csbs"]}'
-        f'/roles/{roles["member"]}/inherited_to_projects',
-    )
+    # What Cinder and Barbican keep within a project, csbs does there.
+    for role in ('member', 'creator'):
+        cloud(
+            'identity',
+            'PUT',
+            f'/OS-INHERIT/domains/default/users/{users["csbs"]}'
+            f'/roles/{roles[role]}/inherited_to_projects',
+        )
     _make_catalogue(cloud)
 
 

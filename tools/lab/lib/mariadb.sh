@@ -58,6 +58,7 @@ has_reported() {
 }
 
 up_mariadb() {
+    local host
     if [ ! -d "$LAB/mysql/mysql" ]; then
         mkdir -p "$LAB/mysql"
         chown mysql "$LAB/mysql"
@@ -66,4 +67,9 @@ up_mariadb() {
     fi
     serve mysql
     make_database csbs csbs utf8mb4
+    # Tests make databases of their own beside it.
+    for host in 127.0.0.1 localhost; do
+        sql -e "GRANT ALL ON \`csbs\\_%\`.* TO 'csbs'@'$host'" \
+            || die "csbs could not be given more databases" mysql
+    done
 }
