@@ -434,11 +434,11 @@ def _environment() -> dict[str, str]:
 
 
 def _children(pid: int) -> list[int]:
-    path = pathlib.Path(f'/proc/{pid}/task/{pid}/children')
-    try:
-        direct = [int(child) for child in path.read_text().split()]
-    except FileNotFoundError:
-        return []
+    direct = [
+        int(child)
+        for path in pathlib.Path(f'/proc/{pid}/task').glob('*/children')
+        for child in path.read_text().split()
+    ]
     return [*direct, *(g for child in direct for g in _children(child))]
 
 

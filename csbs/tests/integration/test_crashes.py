@@ -13,6 +13,8 @@
 """Workers that die in the middle of things, as in a power cut."""
 
 from collections.abc import Callable
+import hashlib
+import pathlib
 from typing import Any
 
 from csbs.tests.integration import base
@@ -89,7 +91,7 @@ class CrashTest(base.IntegrationTestCase):
     def test_among_the_data(self) -> None:
         self.forget_backups()
         asked = self.start_backup(self.server)
-        self.die(asked, lambda task: task['bytes_done'] > 1100 << 20)
+        self.die(asked, lambda task: task['bytes_done'] > 0)
         self.start('one')
         task = self.finish(asked)
         self.assertEqual(2, task['attempts'])
@@ -102,9 +104,7 @@ class CrashTest(base.IntegrationTestCase):
         asked = self.start_restore(backup)
         self.die(
             asked,
-            lambda task: (
-                task['step'] == 'writing' and task['bytes_done'] > 1100 << 20
-            ),
+            lambda task: task['step'] == 'writing' and task['bytes_done'] > 0,
         )
         found = self.cloud.admin.compute.get_server(self.server.id)
         self.assertEqual('SHUTOFF', found.status)
@@ -115,19 +115,13 @@ class CrashTest(base.IntegrationTestCase):
         found = self.cloud.admin.compute.get_server(self.server.id)
         self.assertFalse(found.is_locked)
         self.assert_nothing_left()
+        # What was overwritten is as it was, but for what the guest writes.
         after = self.back_up(self.server)
-        # What was overwritten is as it was in the backup.
-        with (
-            self.disks_of(backup['id']) as old,
-            self.disks_of(after['id']) as new,
-        ):
-            for disks in zip(old.items(), new.items(), strict=True):
-                contents = []
-                for _device, path in disks:
-                    with open(path, 'rb') as image:
-                        image.seek(64 << 20)
-                        contents.append(image.read(_DATA << 20))
-                self.assertEqual(*contents)
+        with self.disks_of(backup['id']) as disks:
+            before = _pieces(disks['vdb'])
+        with self.disks_of(after['id']) as disks:
+            same = len(before & _pieces(disks['vdb']))
+        self.assertGreater(same, _DATA - 40)
 
     def test_in_a_new_server(self) -> None:
         backup = self.back_up(self.server)
@@ -182,6 +176,16 @@ class CrashTest(base.IntegrationTestCase):
         )
         compute.start_server(self.server)
         compute.wait_for_server(self.server, interval=0.5, wait=cloud.DEADLINE)
+
+
+def _pieces(disk: pathlib.Path) -> set[bytes]:
+    """Return the digests of what was filled in, piece by piece."""
+    found = set()
+    with open(disk, 'rb') as image:
+        image.seek(64 << 20)
+        for _piece in range(_DATA):
+            found.add(hashlib.sha256(image.read(1 << 20)).digest())
+    return found
 
 
 class GenericCrashTest(CrashTest):
