@@ -198,3 +198,20 @@ class GroupCrashTest(CrashTest):
     """With the volumes in a group of Cinder's."""
 
     volume_type = 'ceph-cg'
+
+    def test_in_the_pause(self) -> None:
+        """There is none, but a group with the user's volumes in it."""
+        blocks = self.cloud.admin.block_storage
+
+        def grouped() -> bool:
+            return any(
+                blocks.get_volume(disk.id).group_id for disk in self.disks
+            )
+
+        asked = self.start_backup(self.server, allow_pause=True)
+        cloud.wait_for(grouped, 'the volumes to be in a group', pause=0.02)
+        self.kill('one')
+        self.start('one')
+        self.finish(asked)
+        self.assertFalse(grouped())
+        self.assert_nothing_left()
