@@ -33,6 +33,7 @@ from csbs.conf import protection
 from csbs.conf import quota
 from csbs.conf import scheduler
 from csbs.conf import store
+from csbs.conf import swift
 from csbs.conf import vault_keys
 
 MODULES = (
@@ -43,6 +44,7 @@ MODULES = (
     quota,
     scheduler,
     store,
+    swift,
     vault_keys,
 )
 

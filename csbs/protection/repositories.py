@@ -14,13 +14,10 @@
 
 from collections.abc import Iterator
 import contextlib
-import functools
 import os
-from typing import Any
 import uuid
 
 from csbs import exception
-from csbs import plugins
 from csbs.actions.runtime import Runtime
 from csbs.domain import model
 from csbs.store import errors
@@ -39,11 +36,8 @@ def opened(rt: Runtime, vault: model.Vault) -> Iterator[repository.Repository]:
     """
     key = rt.keys.get(vault.key_ref)
     with translated():
-        objects = _driver(rt.conf.store.backend)(
-            {'path': rt.conf.store.path}, vault.id
-        )
         yield repository.Repository.create(
-            objects, uuid.UUID(vault.id), key, _options(rt)
+            rt.objects(vault.id), uuid.UUID(vault.id), key, _options(rt)
         )
 
 
@@ -71,8 +65,3 @@ def _options(rt: Runtime) -> repository.Options:
         zstd_level=section.compression_level,
         threads=section.threads or min(4, os.cpu_count() or 1),
     )
-
-
-@functools.cache
-def _driver(name: str) -> Any:
-    return plugins.load('csbs.object_store', name)
