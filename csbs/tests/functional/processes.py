@@ -108,7 +108,7 @@ def run(*command: str, environment: Mapping[str, str] | None = None) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=stack.DEADLINE,
+        timeout=5 * stack.DEADLINE,
         check=False,
     )
     if done.returncode:
