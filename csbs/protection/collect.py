@@ -15,8 +15,10 @@
 from collections.abc import Mapping
 import datetime
 from typing import Any
+import uuid
 
 from csbs import exception
+from csbs.db import backups as db_backups
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
@@ -33,7 +35,12 @@ def work(run: Run) -> dict[str, Any]:
     with repositories.opened(run.rt, vault) as repo:
         _abandon_dead(run, repo)
         run.check()
-        stats = repo.collect(grace=grace)
+        stats = repo.collect(
+            grace=grace,
+            known=lambda: map(
+                uuid.UUID, db_backups.in_vault(run.rt.db, vault.id)
+            ),
+        )
         return {
             'condemned': stats.condemned,
             'deleted': stats.deleted,
