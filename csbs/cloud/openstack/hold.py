@@ -84,7 +84,7 @@ class Holder:
         LOG.info('Stopped and locked server %s for a restore', server.id)
         return entry
 
-    def release(self, data: Mapping[str, Any]) -> None:
+    def release(self, data: Mapping[str, Any]) -> bool:
         """Let go of a server; fine when nobody holds it, or it is gone.
 
         :param data: the ledger entry's, with ``keep_stopped`` and
@@ -95,13 +95,13 @@ class Holder:
         try:
             described = servers.describe(api, server_id)
         except exception.ServerNotFound:
-            return
+            return True
         reason = str(described.get('locked_reason') or '')
         if reason.startswith(servers.LOCKED_BY_US):
             if data.get('keep_stopped'):
                 self._lock(data, _HALF)
                 LOG.warning('Left server %s half restored', server_id)
-                return
+                return True
             with clients.translated(f'Server {server_id} to be unlocked'):
                 api.nova.servers.unlock(server_id)
             if data.get('locked'):
@@ -114,6 +114,7 @@ class Holder:
                 api.nova.servers.start(server_id)
         if wanted:
             self._wait(server_id, model.ServerStatus.ACTIVE)
+        return True
 
     def _lock(self, data: Mapping[str, Any], reason: str) -> None:
         if data['ran']:

@@ -107,7 +107,8 @@ def paused(
         resume(api, server_id, settle=settle)
         pause.over()
         LOG.info('Server %s stood still for %.1f s', server_id, pause.seconds)
-        ledger.discard(entry)
+        if not settle:
+            ledger.keep(entry)
 
 
 def resume(

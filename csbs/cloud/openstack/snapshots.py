@@ -142,16 +142,19 @@ class Freezer:
         fallback()
         return self._plain(job, _Method.SEQUENTIAL)
 
-    def discard_snapshot(self, data: Mapping[str, Any]) -> None:
-        """Delete a snapshot of Cinder's, and see that it is gone."""
+    def discard_snapshot(self, data: Mapping[str, Any]) -> bool:
+        """Delete a snapshot of Cinder's, and see that it is gone.
+
+        :returns: whether there was one
+        """
         snapshots = self._clients.service().cinder.volume_snapshots
-        temporary.remove(
-            snapshots.get,
-            snapshots.delete,
-            temporary.find(snapshots, data.get('snapshot_id'), data['mark']),
-            'snapshot',
-            self._section.volume_timeout,
+        found = temporary.find(
+            snapshots, data.get('snapshot_id'), data['mark']
         )
+        temporary.remove(
+            snapshots, found, 'snapshot', self._section.volume_timeout
+        )
+        return bool(found)
 
     def _job(
         self,
@@ -221,7 +224,7 @@ class Freezer:
                 error,
             )
             for entry in job.entries.values():
-                job.ledger.discard(entry)
+                temporary.try_to_discard(job.ledger, entry)
             job.entries.clear()
             return None
         return self._result(job, ids, _Method.GROUP, taken_at)
@@ -281,7 +284,9 @@ class Freezer:
             entry = job.entries.get(volume['id'])
             if entry and entry.kind == model.ResourceKind.SNAPSHOT:
                 cinder = job.apis[volume['id']].cinder
-                with clients.translated(f'A snapshot of {volume["id"]}'):
+                with temporary.asked(
+                    job.ledger, entry, f'A snapshot of {volume["id"]}'
+                ):
                     made = cinder.volume_snapshots.create(
                         volume['id'], name=entry.data['mark']
                     )
