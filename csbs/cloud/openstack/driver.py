@@ -376,5 +376,4 @@ class OpenStackCloud:
         return True
 
     def _resume(self, data: Mapping[str, Any]) -> bool:
-        pause.resume(self._clients.service(), data['server_id'])
-        return False
+        return pause.resume(self._clients.service(), data['server_id'])

@@ -130,15 +130,24 @@ class Freezer:
         :raises CloudError: when it cannot be done; the ledger has the rest
         """
         job = self._job(context, server, ledger, backup_id)
-        if server.status == model.ServerStatus.SHUTOFF:
-            return self._shut_off(job, fallback)
+        power = self._power(job)
+        if power[0] == model.ServerStatus.SHUTOFF:
+            return self._shut_off(job, power, fallback)
         if len(job.volumes) == 1:
             return self._plain(job, _Method.SINGLE)
         together = self._together(job)
         if together:
             return together
         if allow_pause and self._written_by_others(job) < 2:
-            return self._paused(job, fallback)
+            try:
+                return self._paused(job, fallback)
+            except pause.Refused as error:
+                LOG.warning(
+                    'Server %s cannot be paused: %s', job.server.id, error
+                )
+                for entry in job.entries.values():
+                    job.ledger.keep(entry)
+                job.entries.clear()
         fallback()
         return self._plain(job, _Method.SEQUENTIAL)
 
@@ -179,19 +188,27 @@ class Freezer:
     # The ways.
 
     def _shut_off(
-        self, job: _Job, fallback: Callable[[], None]
+        self,
+        job: _Job,
+        before: tuple[str, Any],
+        fallback: Callable[[], None],
     ) -> base.SnapshotSet:
-        before = self._power(job)
         found = self._plain(job, _Method.SHUT_OFF)
         still = before == self._power(job)
         if still and self._written_by_others(job) < 2:
             return found
+        if len(job.volumes) == 1:
+            return dataclasses.replace(
+                found,
+                method=_Method.SINGLE,
+                consistency=_CONSISTENCY[_Method.SINGLE],
+            )
         LOG.warning('Server %s was started meanwhile', job.server.id)
         fallback()
         return dataclasses.replace(
             found,
             method=_Method.SEQUENTIAL,
-            consistency=model.Consistency.NONE,
+            consistency=_CONSISTENCY[_Method.SEQUENTIAL],
         )
 
     def _plain(

@@ -172,6 +172,7 @@ class FindTest(fakes.OpenStackTestCase):
                 _Kind.ATTACHMENT,
                 {'attachment_id': gone, 'volume_id': gone, 'server_id': gone},
             ),
+            (_Kind.PAUSE, {'server_id': gone}),
             (
                 _Kind.HOLD,
                 {
