@@ -328,6 +328,8 @@ class OpenStackCloud:
     ) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             try:
+                if server_id:
+                    self._holder.check(server_id)
                 writer = stack.enter_context(
                     self._attacher.opened(
                         self._volume(volume_id),
