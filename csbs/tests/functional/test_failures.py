@@ -112,6 +112,21 @@ class FailureTest(stack.StackTestCase):
         self.restore(good['id'])
         self.delete_backup(backup['id'])
 
+    def test_disk_that_grows_between_two_looks(self) -> None:
+        """The rows would say another size than the data has."""
+        freeze = local.LocalCloud.snapshot
+
+        def grow_and_freeze(*args: Any, **kwargs: Any) -> Any:
+            with self.disk.open('r+b') as disk:
+                disk.truncate(3 * MIB)
+            return freeze(*args, **kwargs)
+
+        with mock.patch.object(local.LocalCloud, 'snapshot', grow_and_freeze):
+            backup = self.start_backup(self.server.id, self.vault_id)
+            self.failed(backup, 'csbs.volume.unreadable')
+        self.assert_nothing_temporary()
+        self.back_up(self.server.id, self.vault_id)
+
     def test_store_that_cannot_be_written(self) -> None:
         good = self.back_up(self.server.id, self.vault_id)
         self.disk.write_bytes(stack.pattern(2 * MIB, 7))
