@@ -206,6 +206,11 @@ class Clients:
             )
         return api
 
+    def project_id(self) -> str:
+        """Return the service's own project."""
+        with translated('The project of the service'):
+            return str(self._auth.get_project_id(self._sessions[True]))
+
     def version(self, service: Service, *, patient: bool = True) -> str:
         """Return the microversion to talk to a service in.
 

@@ -134,7 +134,10 @@ class Holder:
             'project_id': described['tenant_id'],
             'holder': secrets.token_hex(6),
         }
-        if _held(described, servers.LOCKED_BY_US):
+        locked = bool(described.get('locked'))
+        locker = self._locker(described) if locked else None
+        ours = locker in (None, self._clients.project_id())
+        if ours and _held(described, servers.LOCKED_BY_US):
             reason = described['locked_reason']
             # Another restore may have written to its disks.
             return {
@@ -145,22 +148,25 @@ class Holder:
             }
         if status not in _RESTING:
             raise exception.ServerWrongState(id=server_id, status=status)
-        locked = bool(described.get('locked'))
-        if locked and self._locked_by_stranger(described):
+        if locker not in (None, data['project_id']):
             raise exception.CloudRefused(
                 f'Server {server_id} was locked by an administrator.'
             )
         ran = status == model.ServerStatus.ACTIVE
         return {**data, 'ran': ran, 'locked': locked}
 
-    def _locked_by_stranger(self, described: Mapping[str, Any]) -> bool:
-        """Tell whether somebody outside the server's project has locked it."""
+    def _locker(self, described: Mapping[str, Any]) -> str | None:
+        """Return the project that a server was locked from, if it is known.
+
+        Nova decides by it who may unlock a server. The reason does not tell:
+        its owner can write what he likes, and it outlives another lock.
+        """
         nova = self._clients.service().nova
         with clients.translated('Who locked the server'):
             for action in nova.instance_action.list(described['id']):
                 if action.action == 'lock':
-                    return bool(action.project_id != described['tenant_id'])
-        return False
+                    return str(action.project_id)
+        return None
 
     def _lock(self, data: Mapping[str, Any], reason: str) -> None:
         if data['ran']:

@@ -111,6 +111,22 @@ class HoldTest(HoldTestCase):
         self.assertEqual([], self.ledger.entries)
         self.assert_unchanged(before)
 
+    def test_locks_that_look_like_ours(self) -> None:
+        """The reason that an owner gave stays when another one locks."""
+        reason = 'csbs: half restored, so restore it again; it was running'
+        made = self.make_server('plain')
+        self.lock(made, 'owner', reason)
+        self.lock(made, 'admin', reason)
+        before = fakes.state(self.stub)
+        self.assertRaises(exception.CloudRefused, self.hold, made)
+        self.assert_unchanged(before)
+        made = self.make_server('plain')
+        self.lock(made, 'owner', reason)
+        entry = self.hold(made)
+        self.assert_held(made)
+        self.ledger.discard(entry)
+        self.assertEqual(('ACTIVE', 'owner'), (made.status, made.locked_by))
+
     def test_wrong_states(self) -> None:
         for status, task in (
             ('PAUSED', None),

@@ -194,8 +194,10 @@ class WaysTest(FreezeTestCase):
         self.assertIsNotNone(service)
 
     def test_snapshot_takes_too_long(self) -> None:
+        self.options = {'snapshot_timeout': 1}
+        self.driver = self.ledger.cloud = self.worker()
         made = self.make_server('plain')
-        self.stub.delays['snapshot'] = 2.3
+        self.stub.delays['snapshot'] = 1.2
         error = self.assertRaises(exception.CloudError, self.freeze, made)
         self.assertIn('too long', str(error))
 
@@ -261,7 +263,7 @@ class PauseTest(FreezeTestCase):
 
     def test_cinder_hangs_in_the_pause(self) -> None:
         """The server goes on in time, though its worker waits."""
-        self.options = {'pause_timeout': 1, 'timeout': 3}
+        self.options = {'pause_timeout': 1, 'timeout': 2}
         self.driver = self.ledger.cloud = self.worker()
         made = self.make_server()
         self.stub.fail('hang', 'POST volume/snapshots')
@@ -270,7 +272,7 @@ class PauseTest(FreezeTestCase):
         )
         asked = {it.text.rpartition(' ')[2]: it for it in self.stub.log}
         hung = self.stub.asked('POST volume/snapshots')[0]
-        self.assertLess(asked['unpause'].at - hung.at, 2)
+        self.assertLess(asked['unpause'].at - hung.at, 1.8)
         self.assert_runs(made)
 
     def test_refused(self) -> None:
