@@ -75,6 +75,14 @@ OPTS: list[cfg.Opt] = [
         help='Seconds that stopping, starting, making or deleting a server '
         'may take.',
     ),
+    cfg.FloatOpt(
+        'settle',
+        default=120,
+        min=0,
+        help='Seconds for which a request may still come true whose answer '
+        'was lost, or whose sender died. So long what it asked for stays in '
+        'the ledger and is looked for again.',
+    ),
     cfg.StrOpt(
         'root_helper',
         default='sudo',

@@ -99,6 +99,7 @@ project_id = {project_id}
 region_name = {region}
 interface = public
 my_ip = 127.0.0.1
+settle = 20
 {openstack}
 [rbd]
 pools = {pools}
