@@ -35,6 +35,7 @@ from csbs.conf import quota
 from csbs.conf import rbd
 from csbs.conf import scheduler
 from csbs.conf import store
+from csbs.conf import swift
 from csbs.conf import vault_keys
 
 MODULES = (
@@ -47,6 +48,7 @@ MODULES = (
     rbd,
     scheduler,
     store,
+    swift,
     vault_keys,
 )
 
@@ -59,6 +61,8 @@ _LOG_LEVELS = [
     'cheroot=WARN',
     'keystoneauth=WARN',
     'keystonemiddleware=WARN',
+    # It would write the passwords of new servers down.
+    'novaclient=WARN',
     'oslo.messaging=WARN',
     'oslo_messaging=WARN',
     'sqlalchemy=WARN',

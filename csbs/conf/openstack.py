@@ -12,10 +12,9 @@
 
 """Options of the OpenStack cloud whose servers are protected."""
 
-from keystoneauth1 import loading
 from oslo_config import cfg
 
-from csbs.conf import vault_keys
+from csbs.conf import auth
 
 GROUP = cfg.OptGroup(
     'openstack',
@@ -76,6 +75,14 @@ OPTS: list[cfg.Opt] = [
         help='Seconds that stopping, starting, making or deleting a server '
         'may take.',
     ),
+    cfg.FloatOpt(
+        'settle',
+        default=120,
+        min=0,
+        help='Seconds for which a request may still come true whose answer '
+        'was lost, or whose sender died. So long what it asked for stays in '
+        'the ledger and is looked for again.',
+    ),
     cfg.StrOpt(
         'root_helper',
         default='sudo',
@@ -90,32 +97,12 @@ OPTS: list[cfg.Opt] = [
 ]
 
 
-def session_options() -> list[cfg.Opt]:
-    """Return keystoneauth's options of a session."""
-    options: list[cfg.Opt] = loading.get_session_conf_options()
-    for option in options:
-        if option.dest == 'timeout':
-            # Nothing may hang for ever.
-            option.default = 60
-    return options
-
-
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
     conf.register_opts(OPTS, group=GROUP.name)
-    conf.register_opts(session_options(), group=GROUP.name)
-    loading.register_auth_conf_options(conf, GROUP.name)
+    auth.register(conf, GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return [
-        (
-            GROUP,
-            [
-                *OPTS,
-                *vault_keys.auth_options(),
-                *session_options(),
-            ],
-        )
-    ]
+    return [(GROUP, OPTS + auth.list_opts())]

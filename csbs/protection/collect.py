@@ -15,6 +15,7 @@
 from collections.abc import Mapping
 import datetime
 from typing import Any
+import uuid
 
 from csbs import exception
 from csbs.db import backups as db_backups
@@ -42,7 +43,12 @@ def work(run: Run) -> dict[str, Any]:
             db_backups.unbalanced(run.rt.db, vault.id),
         )
         run.check()
-        stats = repo.collect(grace=grace)
+        stats = repo.collect(
+            grace=grace,
+            known=lambda: map(
+                uuid.UUID, db_backups.in_vault(run.rt.db, vault.id)
+            ),
+        )
         return {
             'condemned': stats.condemned,
             'deleted': stats.deleted,

@@ -39,20 +39,30 @@ def read(core: store_core.Core) -> tuple[Times, list[str]]:
     """Return when each condemned pack was, and the objects that say so.
 
     Another collection may replace the batches meanwhile: it writes the new
-    ones before it removes the old, so reading again finds them. A batch that
-    is damaged counts for nothing: its packs are condemned anew some time.
+    ones before it removes the old, so listing again finds them. What is then
+    still listed and not there is a listing that lags behind, and what it
+    hides counts as not condemned. A batch that is damaged counts for
+    nothing: its packs are condemned anew some time.
 
     :raises StoreUnreadable: when the list never stands still
     """
+    gone: set[str] = set()
     for _attempt in range(_ATTEMPTS):
         times: Times = {}
-        found = [name for name, _size in core.objects.list(names.CONDEMNED)]
-        try:
-            for name in found:
+        found = [
+            name
+            for name, _size in core.objects.list(names.CONDEMNED)
+            if name not in gone
+        ]
+        missing = set()
+        for name in found:
+            try:
                 _merge(times, _read_batch(core, name))
+            except errors.ObjectMissing:
+                missing.add(name)
+        if not missing:
             return times, found
-        except errors.ObjectMissing:
-            continue
+        gone |= missing
     raise errors.StoreUnreadable('the list of condemned packs keeps changing')
 
 

@@ -31,8 +31,13 @@ Why nothing that is needed is ever deleted:
   collection after it finds the lease, or the manifest, and takes them off.
 * A writer that goes on with what an earlier attempt left takes the lease,
   then reads the list, then looks for packs, and uses none that are listed.
+
+All of this takes it that a list of objects has every one that is there. An
+object store may be late with that, so a caller who knows the vault's backups
+names them, and their leases and manifests are looked for by name.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 import dataclasses
 import datetime
@@ -76,6 +81,7 @@ def collect(
     now: datetime.datetime,
     grace: datetime.timedelta,
     exclusive: bool,
+    known: Callable[[], Iterable[uuid.UUID]],
 ) -> CollectStats:
     """Condemn what is dead, delete what was condemned long enough.
 
@@ -84,6 +90,8 @@ def collect(
     :param exclusive: the caller knows that nobody writes to the vault, so
         that what is dead now may be deleted without having been condemned
         earlier
+    :param known: returns the backups that are looked for even when they are
+        not listed; called after the packs were listed
     :raises Damaged: when a lease, manifest or map cannot be read: then
         nobody can tell what is live, and nothing was done
     """
@@ -93,7 +101,7 @@ def collect(
         for name, size in core.objects.list(names.PACKS)
         if (reference := names.pack_reference(name))
     }
-    live = _Live(core)
+    live = _Live(core, known)
     stale = live.add_leases(now)
     live.add_manifests()
     dead = {
@@ -114,7 +122,7 @@ def collect(
         written = condemned.write(core, verdicts)
         condemned.remove(core, batches)
         batches = written
-    doomed = _delete(core, now, doomed, verdicts, batches)
+    doomed = _delete(core, now, doomed, verdicts, batches, known)
     _drop_stale(core, stale, dead.keys() - doomed)
     freed = sum(dead[reference] for reference in doomed)
     return CollectStats(
@@ -133,17 +141,17 @@ def _delete(
     doomed: set[bytes],
     verdicts: condemned.Times,
     batches: list[str],
+    known: Callable[[], Iterable[uuid.UUID]],
 ) -> set[bytes]:
     """Delete packs and take them off the list; return which."""
     if not doomed:
         return doomed
     # A backup may have been resumed since the leases were listed, and
     # another collection may have taken its packs off the list.
-    again = _Live(core)
+    again = _Live(core, known)
     again.add_leases(now)
     deleted = {each for each in doomed if not again.holds(each)}
-    for reference in deleted:
-        core.objects.delete(names.pack(reference))
+    core.objects.delete_many(names.pack(reference) for reference in deleted)
     left = {
         reference: since
         for reference, since in verdicts.items()
@@ -157,8 +165,13 @@ def _delete(
 class _Live:
     """What is needed: packs by name, and all of some unfinished backups."""
 
-    def __init__(self, core: store_core.Core) -> None:
+    def __init__(
+        self,
+        core: store_core.Core,
+        known: Callable[[], Iterable[uuid.UUID]],
+    ) -> None:
         self._core = core
+        self._known = known
         self._packs: set[bytes] = set()
         self._backups: set[bytes] = set()
         self._nodes = maps.NodeReader(core)
@@ -171,7 +184,7 @@ class _Live:
     def add_leases(self, now: datetime.datetime) -> list[uuid.UUID]:
         """Take in the leases; return those that are stale."""
         stale = []
-        for backup_id in _ids(self._core, names.LEASES):
+        for backup_id in self._ids(names.LEASES):
             try:
                 found = store_lease.read(self._core, backup_id)
             except errors.ObjectMissing:
@@ -187,7 +200,7 @@ class _Live:
 
     def add_manifests(self) -> None:
         """Take in all finished backups."""
-        for backup_id in _ids(self._core, names.MANIFESTS):
+        for backup_id in self._ids(names.MANIFESTS):
             try:
                 found = store_manifest.read(self._core, backup_id)
                 for item in found.items:
@@ -195,6 +208,15 @@ class _Live:
                         self._add(item.root, item.depth)
             except errors.BackupMissing:
                 continue
+
+    def _ids(self, prefix: str) -> set[uuid.UUID]:
+        """Return the backups that have an object there, or may have."""
+        listed = {
+            backup_id
+            for name, _size in self._core.objects.list(prefix)
+            if (backup_id := names.backup_id(name))
+        }
+        return listed.union(self._known())
 
     def _add(self, root: codec.Entry, depth: int) -> None:
         pending = [(root, depth)]
@@ -209,13 +231,6 @@ class _Live:
                     pending.append((child, level - 1))
                 else:
                     self._packs.add(child.pack)
-
-
-def _ids(core: store_core.Core, prefix: str) -> Iterable[uuid.UUID]:
-    for name, _size in core.objects.list(prefix):
-        backup_id = names.backup_id(name)
-        if backup_id:
-            yield backup_id
 
 
 def _drop_stale(

@@ -88,6 +88,20 @@ def read(core: store_core.Core, backup_id: uuid.UUID) -> Lease:
         raise errors.Damaged(name, 'its fields are not right') from error
 
 
+def is_live(core: store_core.Core, backup_id: uuid.UUID) -> bool:
+    """Tell whether a backup has a lease that did not run out."""
+    try:
+        found = read(core, backup_id)
+    except (
+        errors.ObjectMissing,
+        errors.Damaged,
+        errors.UnsupportedFormat,
+    ):
+        return False
+    now = datetime.datetime.now(datetime.UTC)
+    return found.live(now, core.options.lease_ttl)
+
+
 class Holder:
     """A lease in the hands of its writer."""
 

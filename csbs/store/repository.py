@@ -16,6 +16,7 @@ Owns nothing but the way to the other modules of the store.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import datetime
 import uuid
@@ -161,8 +162,7 @@ class Repository:
         except errors.ObjectMissing:
             # The lease goes last, so that a crash on the way can be gone on
             # from.
-            for name in packs:
-                objects.delete(name)
+            objects.delete_many(packs)
         objects.delete(names.lease(backup_id))
 
     def restore_item(
@@ -216,14 +216,18 @@ class Repository:
         now: datetime.datetime | None = None,
         grace: datetime.timedelta = datetime.timedelta(hours=1),
         exclusive: bool = False,
+        known: Callable[[], Iterable[uuid.UUID]] = tuple,
     ) -> gc.CollectStats:
         """Condemn and delete packs that no backup needs; see :mod:`.gc`.
 
+        :param known: returns the ids of all backups that the caller knows
+            of, finished or not: what they need is found even where a listing
+            lags behind
         :raises Damaged: when a lease, manifest or map cannot be read: then
             nothing was done
         """
         now = now or datetime.datetime.now(datetime.UTC)
-        return gc.collect(self._core, now, grace, exclusive)
+        return gc.collect(self._core, now, grace, exclusive, known)
 
     def verify(
         self,
@@ -243,9 +247,11 @@ class Repository:
 
 
 def destroy(objects: base.ObjectStore) -> None:
-    """Remove every object of a vault, the header last; needs no key.
+    """Remove every object of a vault, the header last, and the container.
 
-    Fine when some are gone, or all.
+    Needs no key. Fine when some are gone, or all.
+
+    :raises StoreUnwritable: when anything may still be there
     """
     for prefix in (
         names.MANIFESTS,
@@ -254,7 +260,7 @@ def destroy(objects: base.ObjectStore) -> None:
         names.PACKS,
         '',
     ):
-        for name, _size in list(objects.list(prefix)):
-            if name != names.HEADER:
-                objects.delete(name)
+        found = [name for name, _size in objects.list(prefix)]
+        objects.delete_many(name for name in found if name != names.HEADER)
     objects.delete(names.HEADER)
+    objects.drop()

@@ -32,6 +32,7 @@ from csbs.store import known as store_known
 from csbs.store import lease as store_lease
 from csbs.store import manifest as store_manifest
 from csbs.store import names
+from csbs.store import pipeline
 from csbs.store import sink as store_sink
 from csbs.store import volume
 
@@ -77,6 +78,7 @@ class BackupWriter:
             for item in (self._parent.items if self._parent else ())
             if item.root
         ]
+        resumed = store_lease.is_live(self._core, self._backup_id)
         self._lease = store_lease.Holder(self._core, self._backup_id, roots)
         if self._parent and not self._exists(self._parent.backup_id):
             # It was deleted before the lease could protect its packs.
@@ -84,7 +86,9 @@ class BackupWriter:
             self._lease.set_roots([])
         self._packs = store_known.PackCatalogue(self._core)
         self._known = store_known.Known(self._core.options.known_chunks)
-        self._resume()
+        self._adopted: set[bytes] = set()
+        if resumed:
+            self._resume()
         self._sink = store_sink.PackSink(self._core, self._backup_id)
         return self
 
@@ -187,8 +191,9 @@ class BackupWriter:
         condemns these packs. Those condemned earlier are left out, because a
         collection may be about to delete them: the list is read before the
         packs are, since a pack leaves the list only after it is deleted.
+        Where the list comes late, it is enough that the lease never ran out:
+        then nothing was condemned.
         """
-        self._adopted: set[bytes] = set()
         dead, _batches = condemned.read(self._core)
         packs = self._packs.packs(self._backup_id.bytes)
         for reference, size in packs.items():
@@ -202,12 +207,22 @@ class BackupWriter:
     def _check_packs(self) -> None:
         """Make sure that nobody deleted the packs of this backup meanwhile.
 
+        Each is asked for by its name: a listing may be late, in both ways.
+
         :raises LeaseLost: when somebody did
         """
-        prefix = names.packs_of(self._backup_id)
-        there = {name for name, _size in self._core.objects.list(prefix)}
-        needed = self._adopted | self._sink.stored
-        if not {names.pack(reference) for reference in needed} <= there:
-            raise errors.LeaseLost(
-                f'packs of backup {self._backup_id} were deleted meanwhile'
-            )
+
+        def check(reference: bytes) -> None:
+            try:
+                self._core.objects.size(names.pack(reference))
+            except errors.ObjectMissing:
+                raise errors.LeaseLost(
+                    f'packs of backup {self._backup_id} were deleted meanwhile'
+                ) from None
+
+        work: pipeline.Pipeline[bytes] = pipeline.Pipeline(
+            iter(self._adopted | self._sink.stored),
+            [check] * self._core.options.threads,
+            None,
+        )
+        work.run(self._lease.refresh)
