@@ -16,14 +16,17 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from csbs import exception
 from csbs.db import convert
 from csbs.db import models
 from csbs.db import paging
+from csbs.db import usage
 from csbs.db.session import Database
 from csbs.db.session import hit
 from csbs.domain import model
@@ -41,6 +44,14 @@ class ChainItem:
     charged_against: str | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Last:
+    """Which backup of a server is its newest."""
+
+    id: str
+    created_at: datetime.datetime
+
+
 def create(db: Database, backup: model.Backup) -> None:
     """Write a new backup and its items down."""
     columns = {
@@ -49,25 +60,27 @@ def create(db: Database, backup: model.Backup) -> None:
         if field.name not in ('items', 'fault')
     }
     columns['server_facts'] = dict(backup.server_facts)
-    with db.writer() as session:
+    with usage.kept(db, backup.id) as session:
         session.add(models.Backup(**columns))
         session.flush()
-        set_items(db, backup.id, backup.items)
+        _add_items(session, backup.items)
 
 
 def set_items(
     db: Database, backup_id: str, items: Sequence[model.Item]
 ) -> None:
     """Replace the items of a backup."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         session.execute(
             sa.delete(models.Item).where(models.Item.backup_id == backup_id)
         )
-        for position, item in enumerate(items):
-            session.add(
-                models.Item(position=position, **dataclasses.asdict(item))
-            )
-        session.flush()
+        _add_items(session, items)
+
+
+def _add_items(session: orm.Session, items: Sequence[model.Item]) -> None:
+    for position, item in enumerate(items):
+        session.add(models.Item(position=position, **dataclasses.asdict(item)))
+    session.flush()
 
 
 def get(
@@ -187,7 +200,7 @@ def _busy(
 
 def delete(db: Database, backup_id: str) -> None:
     """Strike a backup and its items out; fine when it is gone."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         for model_, column in (
             (models.Item, models.Item.backup_id),
             (models.Backup, models.Backup.id),
@@ -213,7 +226,7 @@ def latest(db: Database, server_id: str, vault_id: str) -> model.Backup | None:
 
 def last_of_servers(
     db: Database, project_id: str | None, server_ids: Collection[str]
-) -> dict[str, model.Backup]:
+) -> dict[str, Last]:
     """Return the newest complete backup of each server, in any vault."""
     newest = (
         sa.select(
@@ -225,21 +238,24 @@ def last_of_servers(
             models.Backup.status.in_(states.COMPLETE),
         )
         .group_by(models.Backup.server_id)
+        .subquery()
+    )
+    query = sa.select(
+        models.Backup.server_id, models.Backup.id, models.Backup.created_at
+    ).join(
+        newest,
+        sa.and_(
+            models.Backup.server_id == newest.c.server_id,
+            models.Backup.created_at == newest.c.created_at,
+        ),
     )
     if project_id is not None:
-        newest = newest.where(models.Backup.project_id == project_id)
-    newest_of = newest.subquery()
+        query = query.where(models.Backup.project_id == project_id)
     with db.reader() as session:
-        rows = session.scalars(
-            sa.select(models.Backup).join(
-                newest_of,
-                sa.and_(
-                    models.Backup.server_id == newest_of.c.server_id,
-                    models.Backup.created_at == newest_of.c.created_at,
-                ),
-            )
-        )
-        return {row.server_id: convert.backup(row) for row in rows}
+        return {
+            row.server_id: Last(row.id, row.created_at)
+            for row in session.execute(query)
+        }
 
 
 def chain(db: Database, vault_id: str, volume_id: str) -> list[ChainItem]:
@@ -267,11 +283,22 @@ def charge(
     db: Database, item_id: str, charged_bytes: int, against: str | None
 ) -> None:
     """Set what an item counts against its vault; fine when it is gone."""
-    with db.writer() as session:
+    with usage.kept(db, *_backups_of(db, item_id)) as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.id == item_id)
             .values(charged_bytes=charged_bytes, charged_against=against)
+        )
+
+
+def _backups_of(db: Database, item_id: str) -> list[str]:
+    with db.reader() as session:
+        return list(
+            session.scalars(
+                sa.select(models.Item.backup_id).where(
+                    models.Item.id == item_id
+                )
+            )
         )
 
 
@@ -289,7 +316,7 @@ def update_item(
 
 def release_charges(db: Database, backup_id: str) -> None:
     """Let a backup that came to nothing count nothing."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.backup_id == backup_id)

@@ -14,6 +14,9 @@
 
 Owns the rows' shapes; they never leave ``db``. Chunks are not in SQL: the
 object store describes itself.
+
+What a list can be cut or sorted by has an index, behind the project where
+the list is one project's: see ``db.paging``.
 """
 
 import datetime
@@ -68,6 +71,18 @@ def _bytes() -> orm.MappedColumn[int]:
     return orm.mapped_column(sa.BigInteger, default=0)
 
 
+def _counted() -> orm.MappedColumn[int]:
+    return orm.mapped_column(sa.BigInteger, default=0, server_default='0')
+
+
+def _list_index(table: str, key: str) -> sa.Index:
+    """Return what serves lists of a project by a column."""
+    return sa.Index(
+        f'ix_{table}_project_{key.rstrip("_")}',
+        *('project_id', key, 'created_at', 'id'),
+    )
+
+
 class Faulted:
     """The two columns of a fault."""
 
@@ -79,6 +94,8 @@ class Vault(Base):
     __tablename__ = 'vaults'
     __table_args__ = (
         sa.Index('ix_vaults_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_vaults_created', 'created_at', 'id'),
+        sa.Index('ix_vaults_status', 'status', 'created_at'),
         sa.Index('ix_vaults_collect', 'collect_due_at'),
     )
 
@@ -92,6 +109,9 @@ class Vault(Base):
     key_ref: orm.Mapped[str] = _word(255)
     task_id: orm.Mapped[str | None] = _nullable_uuid()
     stored_bytes: orm.Mapped[int] = _bytes()
+    #: the next two are kept by ``db.usage``
+    used_bytes: orm.Mapped[int] = _counted()
+    backup_count: orm.Mapped[int] = _counted()
     collect_due_at: orm.Mapped[datetime.datetime | None]
     created_at: orm.Mapped[datetime.datetime]
     updated_at: orm.Mapped[datetime.datetime | None]
@@ -102,6 +122,18 @@ class Backup(Faulted, Base):
     __tablename__ = 'backups'
     __table_args__ = (
         sa.Index('ix_backups_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_backups_created', 'created_at', 'id'),
+        sa.Index('ix_backups_status', 'status', 'created_at'),
+        sa.Index('ix_backups_policy', 'policy_id', 'created_at'),
+        sa.Index('ix_backups_parent', 'parent_id'),
+        sa.Index('ix_backups_last', 'server_id', 'status', 'created_at'),
+        _list_index('backups', 'name'),
+        _list_index('backups', 'status'),
+        _list_index('backups', 'kind'),
+        _list_index('backups', 'trigger_'),
+        _list_index('backups', 'consistency'),
+        _list_index('backups', 'server_name'),
+        _list_index('backups', 'size'),
         sa.Index('ix_backups_server', 'server_id', 'created_at'),
         sa.Index('ix_backups_vault', 'vault_id', 'created_at'),
     )
@@ -165,6 +197,11 @@ class Task(Faulted, Base):
     __tablename__ = 'tasks'
     __table_args__ = (
         sa.Index('ix_tasks_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_tasks_created', 'created_at', 'id'),
+        sa.Index('ix_tasks_server', 'server_id', 'created_at'),
+        sa.Index('ix_tasks_vault_created', 'vault_id', 'created_at'),
+        _list_index('tasks', 'status'),
+        _list_index('tasks', 'kind'),
         sa.Index('ix_tasks_queue', 'status', 'created_at'),
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
         sa.Index('ix_tasks_vault', 'vault_id', 'status'),
@@ -231,6 +268,7 @@ class Policy(Base):
     __tablename__ = 'policies'
     __table_args__ = (
         sa.Index('ix_policies_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_policies_created', 'created_at', 'id'),
         sa.Index('ix_policies_vault', 'vault_id'),
         sa.Index('ix_policies_next_run', 'next_run_at'),
         sa.Index('ix_policies_prune', 'prune_at'),

@@ -169,16 +169,18 @@ def unbind_vault(db: Database, vault_id: str) -> None:
         session.expire_all()
 
 
-def due(db: Database, now: datetime.datetime) -> list[domain.Policy]:
-    """Return the policies that should run by now."""
-    return _due(db, models.Policy.next_run_at <= now)
+def due(
+    db: Database, now: datetime.datetime, limit: int
+) -> list[domain.Policy]:
+    """Return policies that should run by now, the oldest first."""
+    return _due(db, models.Policy.next_run_at, now, limit)
 
 
 def due_for_pruning(
-    db: Database, now: datetime.datetime
+    db: Database, now: datetime.datetime, limit: int
 ) -> list[domain.Policy]:
-    """Return the policies whose backups should be looked through by now."""
-    return _due(db, models.Policy.prune_at <= now)
+    """Return policies whose backups should be looked through by now."""
+    return _due(db, models.Policy.prune_at, now, limit)
 
 
 def take_run(
@@ -223,13 +225,14 @@ def _take(
 
 
 def _due(
-    db: Database, condition: sa.ColumnElement[bool]
+    db: Database,
+    column: orm.InstrumentedAttribute[Any],
+    now: datetime.datetime,
+    limit: int,
 ) -> list[domain.Policy]:
+    query = sa.select(models.Policy).where(column <= now).order_by(column)
     with db.reader() as session:
-        return _convert(
-            session,
-            [*session.scalars(sa.select(models.Policy).where(condition))],
-        )
+        return _convert(session, [*session.scalars(query.limit(limit))])
 
 
 def _columns(policy: domain.Policy) -> dict[str, Any]:
@@ -250,12 +253,12 @@ def _convert(
     session: orm.Session, rows: Sequence[models.Policy]
 ) -> list[domain.Policy]:
     servers: dict[str, list[str]] = {row.id: [] for row in rows}
-    for bound in session.scalars(
-        sa.select(models.PolicyServer)
+    for policy_id, server_id in session.execute(
+        sa.select(models.PolicyServer.policy_id, models.PolicyServer.server_id)
         .where(models.PolicyServer.policy_id.in_(servers))
         .order_by(models.PolicyServer.created_at)
     ):
-        servers[bound.policy_id].append(bound.server_id)
+        servers[policy_id].append(server_id)
     return [
         domain.Policy(
             id=row.id,

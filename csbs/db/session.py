@@ -45,6 +45,7 @@ class Database:
         """
         self.url = connection
         self._manager = enginefacade.transaction_context()
+        self._manager.append_on_engine_create(_read_committed)
         self._manager.configure(
             connection=connection, sqlite_fk=True, **options
         )
@@ -134,6 +135,26 @@ class Database:
         """Return how deep this thread is in writing transactions."""
         depth: int = getattr(self._depth, 'value', 0)
         return depth
+
+
+def _read_committed(engine: sa.Engine) -> None:
+    """Let a transaction see what others committed, once it has waited.
+
+    As PostgreSQL does by itself. MySQL would go on showing what was there
+    when the transaction first looked, also behind a lock it waited for.
+    """
+    if engine.dialect.name != 'mysql':
+        return
+
+    @sa.event.listens_for(engine, 'connect')
+    def choose(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+            )
+
+    # The engine has tried a connection already, which did not hear of it.
+    engine.dispose()
 
 
 def _begin_immediate(session: orm.Session) -> None:

@@ -17,7 +17,6 @@ import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import orm
 
 from csbs import exception
 from csbs.db import models
@@ -58,7 +57,7 @@ def get(
         row = session.get(models.Vault, vault_id)
         if row is None or project_id not in (None, row.project_id):
             raise exception.VaultNotFound(id=vault_id)
-        return _convert(session, [row])[0]
+        return _convert(row)
 
 
 def find(
@@ -72,7 +71,7 @@ def find(
         rows = paging.select_page(
             session, models.Vault, project_id, filters, page
         )
-        return _convert(session, rows)
+        return [_convert(row) for row in rows]
 
 
 def update(db: Database, vault_id: str, changes: Mapping[str, Any]) -> None:
@@ -114,7 +113,7 @@ def lock(db: Database, vault_id: str) -> model.Vault:
         )
         if row is None:
             raise exception.VaultNotFound(id=vault_id)
-        return _convert(session, [row])[0]
+        return _convert(row)
 
 
 def take_room(db: Database, vault_id: str, needed: int) -> model.Vault:
@@ -144,49 +143,24 @@ def due_for_collection(
                 models.Vault.status == model.VaultStatus.AVAILABLE,
             )
         )
-        return _convert(session, [*rows])
+        return [_convert(row) for row in rows]
 
 
-def _convert(
-    session: orm.Session, rows: list[models.Vault]
-) -> list[model.Vault]:
-    ids = [row.id for row in rows]
-    used: dict[str, int] = {
-        vault_id: int(charged)
-        for vault_id, charged in session.execute(
-            sa.select(
-                models.Backup.vault_id, sa.func.sum(models.Item.charged_bytes)
-            )
-            .join(models.Item, models.Item.backup_id == models.Backup.id)
-            .where(models.Backup.vault_id.in_(ids))
-            .group_by(models.Backup.vault_id)
-        )
-    }
-    counts: dict[str, int] = {
-        vault_id: count
-        for vault_id, count in session.execute(
-            sa.select(models.Backup.vault_id, sa.func.count())
-            .where(models.Backup.vault_id.in_(ids))
-            .group_by(models.Backup.vault_id)
-        )
-    }
-    return [
-        model.Vault(
-            id=row.id,
-            project_id=row.project_id,
-            name=row.name,
-            description=row.description,
-            capacity_gb=row.capacity_gb,
-            months=row.months,
-            status=model.VaultStatus(row.status),
-            key_ref=row.key_ref,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-            expires_at=row.expires_at,
-            task_id=row.task_id,
-            used_bytes=used.get(row.id, 0),
-            stored_bytes=row.stored_bytes,
-            backup_count=counts.get(row.id, 0),
-        )
-        for row in rows
-    ]
+def _convert(row: models.Vault) -> model.Vault:
+    return model.Vault(
+        id=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        description=row.description,
+        capacity_gb=row.capacity_gb,
+        months=row.months,
+        status=model.VaultStatus(row.status),
+        key_ref=row.key_ref,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        expires_at=row.expires_at,
+        task_id=row.task_id,
+        used_bytes=row.used_bytes,
+        stored_bytes=row.stored_bytes,
+        backup_count=row.backup_count,
+    )

@@ -19,11 +19,14 @@ from csbs.actions import policies
 from csbs.actions.runtime import Runtime
 from csbs.db import policies as db_policies
 
+#: policies that one look takes; the next look takes the next
+_AT_ONCE = 50
+
 
 def run(rt: Runtime, now: datetime.datetime) -> int:
     """Delete what policies keep no longer; return how many backups."""
     count = 0
-    for policy in db_policies.due_for_pruning(rt.db, now):
+    for policy in db_policies.due_for_pruning(rt.db, now, _AT_ONCE):
         following = policy.next_prune(now, rt.conf.scheduler.prune_time)
         taken = rt.db.run(
             functools.partial(

@@ -28,12 +28,15 @@ from csbs.db import policies as db_policies
 from csbs.domain import model
 from csbs.domain import policy as domain
 
+#: policies that one look takes; the next look takes the next
+_AT_ONCE = 100
+
 
 def run(rt: Runtime, now: datetime.datetime) -> int:
-    """Queue a run of every policy that is due; return how many."""
+    """Queue a run of the policies that are due; return how many."""
     return sum(
         rt.db.run(functools.partial(_fire, rt, policy, now))
-        for policy in db_policies.due(rt.db, now)
+        for policy in db_policies.due(rt.db, now, _AT_ONCE)
     )
 
 

@@ -58,7 +58,7 @@ LIST_QUERY = types.listing(
         'server_id': types.ID,
         'vault_id': types.UUID,
     },
-    ['created_at', 'kind', 'status', 'started_at', 'finished_at', 'id'],
+    ['created_at', 'kind', 'status'],
     projects=True,
     times=True,
 )

@@ -104,12 +104,28 @@ class PolicySuite(testtools.TestCase):
         policy = self.add_policy()
         self.add_policy(next_run_at=None)
         later = policy.prune_at + datetime.timedelta(hours=1)
-        self.assertEqual([policy], policies.due(self.db, policy.prune_at))
+        self.assertEqual([policy], policies.due(self.db, policy.prune_at, 5))
         got = [policies.take_run(self.db, policy, later) for _ in range(2)]
         self.assertEqual([True, False], got)
-        self.assertEqual([], policies.due(self.db, policy.prune_at))
+        self.assertEqual([], policies.due(self.db, policy.prune_at, 5))
         got = [policies.take_pruning(self.db, policy, later) for _ in range(2)]
         self.assertEqual([True, False], got)
+
+    def test_what_is_due_longest_comes_first(self) -> None:
+        policy = self.add_policy()
+        hour = datetime.timedelta(hours=1)
+        now = policy.prune_at + 4 * hour
+        order = [
+            self.add_policy(
+                next_run_at=now - hours * hour, prune_at=now - hours * hour
+            ).id
+            for hours in (3, 1, 2)
+        ]
+        for due in (policies.due, policies.due_for_pruning):
+            self.assertEqual(
+                [policy.id, order[0], order[2]],
+                [one.id for one in due(self.db, now, 3)],
+            )
 
     def test_policies_of_a_vault_that_goes(self) -> None:
         policy = self.add_policy()

@@ -38,6 +38,7 @@ from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
 from csbs.tests.unit.db import policy_suite
+from csbs.tests.unit.db import usage_suite
 
 GIB = model.GIB
 
@@ -145,7 +146,10 @@ def make_task(**changes: Any) -> model.Task:
     )
 
 
-class DatabaseSuite(policy_suite.PolicySuite):
+class DatabaseSuite(
+    policy_suite.PolicySuite,
+    usage_suite.UsageSuite,
+):
     """Mixed with a ``url`` into a test case of one database."""
 
     url: str | None = None
@@ -264,9 +268,14 @@ class DatabaseSuite(policy_suite.PolicySuite):
         )
         latest = backups.latest(self.db, 'server', vault.id)
         self.assertEqual(second, latest)
+        last = backups.Last(second.id, second.created_at)
+        for project_id in ('project', None):
+            self.assertEqual(
+                {'server': last},
+                backups.last_of_servers(self.db, project_id, ['server', 'x']),
+            )
         self.assertEqual(
-            {'server': second},
-            backups.last_of_servers(self.db, 'project', ['server', 'x']),
+            {}, backups.last_of_servers(self.db, 'other', ['server'])
         )
 
     def test_pages(self) -> None:
