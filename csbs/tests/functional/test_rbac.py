@@ -119,9 +119,7 @@ class RbacTest(stack.StackTestCase):
     def setUp(self) -> None:
         super().setUp()
         # Nobody works: what a request leaves stays as it is.
-        self.make_stack(
-            start=False, quota__vaults=-1, quota__policies=-1
-        )
+        self.make_stack(start=False, quota__vaults=-1, quota__policies=-1)
         self.tea, self.coffee = self.settle('tea'), self.settle('coffee')
 
     def ask(
