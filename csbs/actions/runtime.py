@@ -17,6 +17,7 @@ import dataclasses
 from oslo_config import cfg
 
 from csbs import keys
+from csbs import notifications
 from csbs import rpc
 from csbs.cloud import base as cloud_base
 from csbs.db import session
@@ -31,6 +32,7 @@ class Runtime:
     :ivar cloud: the cloud whose servers are protected
     :ivar keys: keeper of the vaults' keys
     :ivar doorbell: wakes the workers
+    :ivar courier: tells others what changed, if anybody wants to know
     """
 
     conf: cfg.ConfigOpts
@@ -38,3 +40,4 @@ class Runtime:
     cloud: cloud_base.Cloud
     keys: keys.KeyManager
     doorbell: rpc.Doorbell
+    courier: notifications.Courier | None = None

@@ -60,7 +60,10 @@ _LOG_LEVELS = [
     'keystoneauth=WARN',
     'keystonemiddleware=WARN',
     'oslo.messaging=WARN',
+    # What the driver "log" of notifications writes.
+    'oslo.messaging.notification=INFO',
     'oslo_messaging=WARN',
+    'oslo_messaging.notify=CRITICAL',
     'sqlalchemy=WARN',
     'stevedore=WARN',
     'urllib3=WARN',

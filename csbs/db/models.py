@@ -299,3 +299,22 @@ class PolicyServer(Base):
     server_id: orm.Mapped[str] = _uuid(primary_key=True)
     policy_id: orm.Mapped[str] = _uuid()
     created_at: orm.Mapped[datetime.datetime]
+
+
+class Event(Base):
+    """What is to be told to others: see ``db.outbox``."""
+
+    __tablename__ = 'events'
+    # An id must not be given twice, though most rows live for moments only.
+    __table_args__ = {'sqlite_autoincrement': True}
+
+    id: orm.Mapped[int] = orm.mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), 'sqlite'),
+        primary_key=True,
+    )
+    event_id: orm.Mapped[str] = _uuid()
+    type: orm.Mapped[str] = _word(64)
+    payload: orm.Mapped[dict[str, Any]]
+    created_at: orm.Mapped[datetime.datetime]
+    held_until: orm.Mapped[datetime.datetime]
+    holder: orm.Mapped[str | None] = _nullable_uuid()

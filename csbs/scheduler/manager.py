@@ -27,6 +27,7 @@ from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import services as db_services
 from csbs.scheduler import collector
+from csbs.scheduler import events
 from csbs.scheduler import pruner
 from csbs.scheduler import timetable
 from csbs.scheduler import watchdog
@@ -40,6 +41,7 @@ _DUTIES: tuple[Callable[[Runtime, datetime.datetime], int], ...] = (
     collector.run,
     timetable.run,
     pruner.run,
+    events.run,
 )
 
 

@@ -37,6 +37,7 @@ from csbs.db import tasks
 from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.unit.db import outbox_suite
 from csbs.tests.unit.db import policy_suite
 from csbs.tests.unit.db import usage_suite
 
@@ -147,6 +148,7 @@ def make_task(**changes: Any) -> model.Task:
 
 
 class DatabaseSuite(
+    outbox_suite.OutboxSuite,
     policy_suite.PolicySuite,
     usage_suite.UsageSuite,
 ):
