@@ -23,6 +23,7 @@ from oslo_log import log
 
 from csbs import conf as csbs_conf
 from csbs import keys
+from csbs import notifications
 from csbs import plugins
 from csbs import rpc
 from csbs.actions.runtime import Runtime
@@ -46,13 +47,15 @@ def build_runtime(conf: cfg.ConfigOpts | None = None) -> Runtime:
             default_config_files=files.split(';') if files else None
         )
         log.setup(conf, 'csbs')
+    db = build_database(conf)
     return Runtime(
         conf=conf,
-        db=session.Database(**_database_options(conf)),
+        db=db,
         cloud=plugins.load('csbs.cloud', conf.protection.cloud)(conf),
         keys=keys.from_conf(conf),
         doorbell=rpc.RpcDoorbell(conf),
         objects=ObjectStores(conf),
+        courier=notifications.from_conf(conf, db),
     )
 
 

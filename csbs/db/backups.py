@@ -16,14 +16,17 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from csbs import exception
 from csbs.db import convert
 from csbs.db import models
 from csbs.db import paging
+from csbs.db import usage
 from csbs.db.session import Database
 from csbs.db.session import hit
 from csbs.domain import model
@@ -44,6 +47,14 @@ class ChainItem:
     estimated: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Last:
+    """Which backup of a server is its newest."""
+
+    id: str
+    created_at: datetime.datetime
+
+
 def create(db: Database, backup: model.Backup) -> None:
     """Write a new backup and its items down."""
     columns = {
@@ -53,25 +64,27 @@ def create(db: Database, backup: model.Backup) -> None:
     }
     columns['server_facts'] = dict(backup.server_facts)
     columns.update(fault_columns(backup.fault))
-    with db.writer() as session:
+    with usage.kept(db, backup.id) as session:
         session.add(models.Backup(**columns))
         session.flush()
-        set_items(db, backup.id, backup.items)
+        _add_items(session, backup.items)
 
 
 def set_items(
     db: Database, backup_id: str, items: Sequence[model.Item]
 ) -> None:
     """Replace the items of a backup."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         session.execute(
             sa.delete(models.Item).where(models.Item.backup_id == backup_id)
         )
-        for position, item in enumerate(items):
-            session.add(
-                models.Item(position=position, **dataclasses.asdict(item))
-            )
-        session.flush()
+        _add_items(session, items)
+
+
+def _add_items(session: orm.Session, items: Sequence[model.Item]) -> None:
+    for position, item in enumerate(items):
+        session.add(models.Item(position=position, **dataclasses.asdict(item)))
+    session.flush()
 
 
 def get(
@@ -117,7 +130,7 @@ def in_vault(db: Database, vault_id: str) -> list[str]:
 
 def update(db: Database, backup_id: str, changes: Mapping[str, Any]) -> None:
     """Set columns of a backup; the status only through :func:`move`."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         row = session.get(models.Backup, backup_id)
         if row is None:
             raise exception.BackupNotFound(id=backup_id)
@@ -177,7 +190,7 @@ def _guarded(
 ) -> bool:
     if 'fault' in changes:
         changes.update(fault_columns(changes.pop('fault')))
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         result = session.execute(
             sa.update(models.Backup)
             .where(
@@ -203,7 +216,7 @@ def _busy(
 
 def delete(db: Database, backup_id: str) -> None:
     """Strike a backup and its items out; fine when it is gone."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         for model_, column in (
             (models.Item, models.Item.backup_id),
             (models.Backup, models.Backup.id),
@@ -229,7 +242,7 @@ def latest(db: Database, server_id: str, vault_id: str) -> model.Backup | None:
 
 def last_of_servers(
     db: Database, project_id: str | None, server_ids: Collection[str]
-) -> dict[str, model.Backup]:
+) -> dict[str, Last]:
     """Return the newest complete backup of each server, in any vault."""
     newest = (
         sa.select(
@@ -241,21 +254,24 @@ def last_of_servers(
             models.Backup.status.in_(states.COMPLETE),
         )
         .group_by(models.Backup.server_id)
+        .subquery()
+    )
+    query = sa.select(
+        models.Backup.server_id, models.Backup.id, models.Backup.created_at
+    ).join(
+        newest,
+        sa.and_(
+            models.Backup.server_id == newest.c.server_id,
+            models.Backup.created_at == newest.c.created_at,
+        ),
     )
     if project_id is not None:
-        newest = newest.where(models.Backup.project_id == project_id)
-    newest_of = newest.subquery()
+        query = query.where(models.Backup.project_id == project_id)
     with db.reader() as session:
-        rows = session.scalars(
-            sa.select(models.Backup).join(
-                newest_of,
-                sa.and_(
-                    models.Backup.server_id == newest_of.c.server_id,
-                    models.Backup.created_at == newest_of.c.created_at,
-                ),
-            )
-        )
-        return {row.server_id: convert.backup(row) for row in rows}
+        return {
+            row.server_id: Last(row.id, row.created_at)
+            for row in session.execute(query)
+        }
 
 
 def chain(db: Database, vault_id: str, volume_id: str) -> list[ChainItem]:
@@ -312,7 +328,7 @@ def charge(
     :param against: the item it was compared with, None for the whole
     :param estimated: whether that may be more than it should be
     """
-    with db.writer() as session:
+    with usage.kept(db, *_backups_of(db, item_id)) as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.id == item_id)
@@ -340,6 +356,15 @@ def hand_on_charges(db: Database, backup_id: str) -> None:
                 models.Item.charged_against,
             ).where(models.Item.backup_id == backup_id)
         ).all()
+        heirs = session.scalars(
+            sa.select(models.Item.backup_id)
+            .where(
+                models.Item.volume_id.in_([row.volume_id for row in going]),
+                models.Item.charged_against.in_([row.id for row in going]),
+            )
+            .distinct()
+        ).all()
+    with usage.kept(db, *heirs) as session:
         for item_id, volume_id, charged, against in going:
             session.execute(
                 sa.update(models.Item)
@@ -443,6 +468,17 @@ def name_taken(db: Database, server_id: str, name: str) -> bool:
         )
 
 
+def _backups_of(db: Database, item_id: str) -> list[str]:
+    with db.reader() as session:
+        return list(
+            session.scalars(
+                sa.select(models.Item.backup_id).where(
+                    models.Item.id == item_id
+                )
+            )
+        )
+
+
 def update_item(
     db: Database, item_id: str, changes: Mapping[str, Any]
 ) -> None:
@@ -457,7 +493,7 @@ def update_item(
 
 def release_charges(db: Database, backup_id: str) -> None:
     """Let a backup that came to nothing count nothing."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         session.execute(
             sa.update(models.Item)
             .where(models.Item.backup_id == backup_id)

@@ -14,6 +14,9 @@
 
 Owns the rows' shapes; they never leave ``db``. Chunks are not in SQL: the
 object store describes itself.
+
+What a list can be cut or sorted by has an index, behind the project where
+the list is one project's: see ``db.paging``.
 """
 
 import datetime
@@ -68,6 +71,18 @@ def _bytes() -> orm.MappedColumn[int]:
     return orm.mapped_column(sa.BigInteger, default=0)
 
 
+def _counted() -> orm.MappedColumn[int]:
+    return orm.mapped_column(sa.BigInteger, default=0, server_default='0')
+
+
+def _list_index(table: str, key: str) -> sa.Index:
+    """Return what serves lists of a project by a column."""
+    return sa.Index(
+        f'ix_{table}_project_{key.rstrip("_")}',
+        *('project_id', key, 'created_at', 'id'),
+    )
+
+
 class Locked:
     """A row that a transaction can have to itself.
 
@@ -91,6 +106,8 @@ class Vault(Locked, Base):
     __tablename__ = 'vaults'
     __table_args__ = (
         sa.Index('ix_vaults_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_vaults_created', 'created_at', 'id'),
+        sa.Index('ix_vaults_status', 'status', 'created_at'),
         sa.Index('ix_vaults_collect', 'collect_due_at'),
         sa.Index('ix_vaults_expiry', 'status', 'expires_at'),
     )
@@ -107,6 +124,10 @@ class Vault(Locked, Base):
     key_ref: orm.Mapped[str] = _word(255)
     task_id: orm.Mapped[str | None] = _nullable_uuid()
     stored_bytes: orm.Mapped[int] = _bytes()
+    #: the next three are kept by ``db.usage``
+    used_bytes: orm.Mapped[int] = _counted()
+    protected_bytes: orm.Mapped[int] = _counted()
+    backup_count: orm.Mapped[int] = _counted()
     collect_due_at: orm.Mapped[datetime.datetime | None]
     created_at: orm.Mapped[datetime.datetime]
     updated_at: orm.Mapped[datetime.datetime | None]
@@ -132,9 +153,20 @@ class Backup(Faulted, Base):
     __tablename__ = 'backups'
     __table_args__ = (
         sa.Index('ix_backups_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_backups_created', 'created_at', 'id'),
+        sa.Index('ix_backups_status', 'status', 'created_at'),
+        sa.Index('ix_backups_policy', 'policy_id', 'created_at'),
+        sa.Index('ix_backups_parent', 'parent_id'),
+        sa.Index('ix_backups_last', 'server_id', 'status', 'created_at'),
+        _list_index('backups', 'name'),
+        _list_index('backups', 'status'),
+        _list_index('backups', 'kind'),
+        _list_index('backups', 'trigger_'),
+        _list_index('backups', 'consistency'),
+        _list_index('backups', 'server_name'),
+        _list_index('backups', 'size'),
         sa.Index('ix_backups_server', 'server_id', 'created_at'),
         sa.Index('ix_backups_vault', 'vault_id', 'created_at'),
-        sa.Index('ix_backups_policy', 'policy_id', 'created_at'),
     )
 
     id: orm.Mapped[str] = _uuid(primary_key=True)
@@ -200,6 +232,11 @@ class Task(Faulted, Locked, Base):
     __tablename__ = 'tasks'
     __table_args__ = (
         sa.Index('ix_tasks_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_tasks_created', 'created_at', 'id'),
+        sa.Index('ix_tasks_server', 'server_id', 'created_at'),
+        sa.Index('ix_tasks_vault_created', 'vault_id', 'created_at'),
+        _list_index('tasks', 'status'),
+        _list_index('tasks', 'kind'),
         sa.Index('ix_tasks_queue', 'status', 'held', 'created_at'),
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
         sa.Index('ix_tasks_vault', 'vault_id', 'status'),
@@ -276,6 +313,7 @@ class Policy(Locked, Base):
     __tablename__ = 'policies'
     __table_args__ = (
         sa.Index('ix_policies_project', 'project_id', 'created_at', 'id'),
+        sa.Index('ix_policies_created', 'created_at', 'id'),
         sa.Index('ix_policies_vault', 'vault_id'),
         sa.Index('ix_policies_fire', 'fire_at'),
         sa.Index('ix_policies_prune', 'prune_at'),
@@ -331,3 +369,22 @@ class Quota(Locked, Base):
     servers_per_policy: orm.Mapped[int | None]
     min_capacity_gb: orm.Mapped[int | None]
     max_capacity_gb: orm.Mapped[int | None]
+
+
+class Event(Base):
+    """What is to be told to others: see ``db.outbox``."""
+
+    __tablename__ = 'events'
+    # An id must not be given twice, though most rows live for moments only.
+    __table_args__ = {'sqlite_autoincrement': True}
+
+    id: orm.Mapped[int] = orm.mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), 'sqlite'),
+        primary_key=True,
+    )
+    event_id: orm.Mapped[str] = _uuid()
+    type: orm.Mapped[str] = _word(64)
+    payload: orm.Mapped[dict[str, Any]]
+    created_at: orm.Mapped[datetime.datetime]
+    held_until: orm.Mapped[datetime.datetime]
+    holder: orm.Mapped[str | None] = _nullable_uuid()

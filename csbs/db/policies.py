@@ -366,12 +366,12 @@ def _convert(
     session: orm.Session, rows: Sequence[models.Policy]
 ) -> list[domain.Policy]:
     servers: dict[str, list[str]] = {row.id: [] for row in rows}
-    for bound in session.scalars(
-        sa.select(models.PolicyServer)
+    for policy_id, server_id in session.execute(
+        sa.select(models.PolicyServer.policy_id, models.PolicyServer.server_id)
         .where(models.PolicyServer.policy_id.in_(servers))
         .order_by(models.PolicyServer.created_at)
     ):
-        servers[bound.policy_id].append(bound.server_id)
+        servers[policy_id].append(server_id)
     return [
         domain.Policy(
             id=row.id,

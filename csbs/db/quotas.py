@@ -18,6 +18,7 @@ from typing import Any
 
 from oslo_db import exception as oslo_db_exception
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from csbs.db import models
 from csbs.db.session import Database
@@ -97,12 +98,6 @@ def usage(db: Database, project_id: str) -> quota.Usage:
         .group_by(models.PolicyServer.policy_id)
         .subquery()
     )
-    used = (
-        sa.select(sa.func.sum(models.Item.charged_bytes))
-        .join(models.Backup, models.Backup.id == models.Item.backup_id)
-        .join(models.Vault, models.Vault.id == models.Backup.vault_id)
-        .where(vaults)
-    )
     with db.reader() as session:
 
         def number(query: sa.Select[Any]) -> int:
@@ -115,6 +110,9 @@ def usage(db: Database, project_id: str) -> quota.Usage:
                 sa.select(sa.func.count()).select_from(table).where(condition)
             )
 
+        def total(column: orm.InstrumentedAttribute[int]) -> int:
+            return number(sa.select(sa.func.sum(column)).where(vaults))
+
         return quota.Usage(
             vaults=rows(models.Vault, vaults),
             policies=rows(models.Policy, policies),
@@ -122,8 +120,6 @@ def usage(db: Database, project_id: str) -> quota.Usage:
             servers_per_policy=number(
                 sa.select(sa.func.max(servers.c.number))
             ),
-            capacity_gb=number(
-                sa.select(sa.func.sum(models.Vault.capacity_gb)).where(vaults)
-            ),
-            used_bytes=number(used),
+            capacity_gb=total(models.Vault.capacity_gb),
+            used_bytes=total(models.Vault.used_bytes),
         )

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import contextlib
 import threading
 from typing import Any
+from typing import Protocol
 from typing import TypeVar
 
 from oslo_db import api as oslo_db_api
@@ -33,6 +34,26 @@ from sqlalchemy import orm
 from csbs.db import models
 
 T = TypeVar('T')
+
+
+class Watch(Protocol):
+    """Sees what one transaction does."""
+
+    def close(self) -> None:
+        """Act for the last time in the transaction, which will commit."""
+        ...
+
+    def committed(self) -> None:
+        """Act once it has; must not fail."""
+        ...
+
+
+class Watcher(Protocol):
+    """Sees what transactions do."""
+
+    def begin(self, session: orm.Session) -> Watch:
+        """Watch a transaction that begins."""
+        ...
 
 
 @enginefacade.transaction_context_provider
@@ -59,7 +80,12 @@ class Database:
             if connection.startswith('sqlite')
             else contextlib.nullcontext()
         )
-        self._depth = threading.local()
+        self._here = threading.local()
+        self._watcher: Watcher | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Let every writing transaction be watched from now on."""
+        self._watcher = watcher
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[orm.Session]:
@@ -77,20 +103,28 @@ class Database:
 
         Committed when the outermost block ends, rolled back when it raises.
         """
+        if self._inside():
+            with self._manager.writer.using(self) as session:
+                yield session
+            return
         with self._one_writer:
-            self._depth.value = self._inside() + 1
+            self._here.writing = True
+            watch: Watch | None = None
             try:
                 with self._manager.writer.using(self) as session:
-                    if (
-                        self._depth.value == 1
-                        and session.get_bind().dialect.name == 'sqlite'
-                    ):
+                    if session.get_bind().dialect.name == 'sqlite':
                         # Take the write lock now: another process's writer
                         # is then waited for instead of refused half way.
                         _begin_immediate(session)
+                    if self._watcher is not None:
+                        watch = self._watcher.begin(session)
                     yield session
+                    if watch is not None:
+                        watch.close()
             finally:
-                self._depth.value -= 1
+                self._here.writing = False
+            if watch is not None:
+                watch.committed()
 
     def run(self, work: Callable[[], T]) -> T:
         """Run ``work`` in one transaction, again if it met a deadlock.
@@ -133,10 +167,9 @@ class Database:
         """Close every connection."""
         self._manager.dispose_pool()
 
-    def _inside(self) -> int:
-        """Return how deep this thread is in writing transactions."""
-        depth: int = getattr(self._depth, 'value', 0)
-        return depth
+    def _inside(self) -> bool:
+        """Tell whether this thread is in a writing transaction."""
+        return bool(getattr(self._here, 'writing', False))
 
 
 def _read_committed(engine: sa.Engine) -> None:

@@ -28,7 +28,6 @@ from csbs.db.session import Database
 from csbs.db.session import hit
 from csbs.db.session import take
 from csbs.domain import model
-from csbs.domain import states
 
 
 def create(db: Database, vault: model.Vault) -> None:
@@ -105,7 +104,7 @@ def find(
         rows = paging.select_page(
             session, models.Vault, project_id, columns, page, *conditions
         )
-        return _convert(session, rows)
+        return _convert(session, [*rows])
 
 
 def count(db: Database, project_id: str) -> int:
@@ -251,33 +250,9 @@ def due_for_collection(
 
 
 def _convert(
-    session: orm.Session, rows: list[models.Vault]
+    session: orm.Session, rows: Sequence[models.Vault]
 ) -> list[model.Vault]:
     ids = [row.id for row in rows]
-    used: dict[str, int] = {
-        vault_id: int(charged)
-        for vault_id, charged in session.execute(
-            sa.select(
-                models.Backup.vault_id, sa.func.sum(models.Item.charged_bytes)
-            )
-            .join(models.Item, models.Item.backup_id == models.Backup.id)
-            .where(models.Backup.vault_id.in_(ids))
-            .group_by(models.Backup.vault_id)
-        )
-    }
-    complete = models.Backup.status.in_(states.COMPLETE)
-    counts: dict[str, tuple[int, int]] = {
-        vault_id: (number, int(size or 0))
-        for vault_id, number, size in session.execute(
-            sa.select(
-                models.Backup.vault_id,
-                sa.func.count(),
-                sa.func.sum(sa.case((complete, models.Backup.size), else_=0)),
-            )
-            .where(models.Backup.vault_id.in_(ids))
-            .group_by(models.Backup.vault_id)
-        )
-    }
     tags = _lists(session, ids, models.VaultTag.vault_id, models.VaultTag.tag)
     policies = _lists(session, ids, models.Policy.vault_id, models.Policy.id)
     return [
@@ -294,10 +269,10 @@ def _convert(
             updated_at=row.updated_at,
             expires_at=row.expires_at,
             task_id=row.task_id,
-            used_bytes=used.get(row.id, 0),
+            used_bytes=row.used_bytes,
             stored_bytes=row.stored_bytes,
-            protected_bytes=counts.get(row.id, (0, 0))[1],
-            backup_count=counts.get(row.id, (0, 0))[0],
+            protected_bytes=row.protected_bytes,
+            backup_count=row.backup_count,
             lock_days=row.lock_days,
             tags=tags[row.id],
             policy_ids=policies[row.id],

@@ -24,6 +24,7 @@ from typing import Any
 
 from oslo_log import log
 
+from csbs import context as csbs_context
 from csbs import exception
 from csbs.actions import runs
 from csbs.db import resources as db_resources
@@ -114,7 +115,7 @@ def execute(run: Run) -> None:
     LOG.info(
         'Task %s (%s, attempt %s) begins', task.id, task.kind, task.attempts
     )
-    with run.beating():
+    with csbs_context.acting(task.user_id, task.request_id), run.beating():
         try:
             status = _attempt(run, kind)
         except exception.TaskLost:

@@ -27,6 +27,7 @@ from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import services as db_services
 from csbs.scheduler import collector
+from csbs.scheduler import events
 from csbs.scheduler import expiry
 from csbs.scheduler import history
 from csbs.scheduler import pruner
@@ -44,6 +45,7 @@ _DUTIES: tuple[Callable[[Runtime, datetime.datetime], int], ...] = (
     pruner.run,
     expiry.run,
     history.run,
+    events.run,
 )
 
 

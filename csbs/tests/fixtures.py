@@ -10,12 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What many tests stand on: a database."""
+"""What many tests stand on: a database, and an ear on the message bus."""
 
+from collections.abc import Callable
 import os
+import threading
+from typing import Any
 import uuid
 
 import fixtures
+from oslo_config import cfg
+import oslo_messaging as messaging
 import sqlalchemy as sa
 
 from csbs.db import migration
@@ -85,3 +90,58 @@ class OwnDatabaseFixture(fixtures.Fixture):
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
         engine.dispose()
+
+
+class ListenerFixture(fixtures.Fixture):
+    """Hears the notifications on the bus of a configuration.
+
+    :ivar heard: their messages, in the order in which they came
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._came = threading.Condition()
+        self.heard: list[dict[str, Any]] = []
+
+    def _setUp(self) -> None:
+        listener = messaging.get_notification_listener(
+            messaging.get_notification_transport(self._conf),
+            [messaging.Target(topic='notifications')],
+            [self],
+            executor='threading',
+        )
+        listener.start()
+
+        def end() -> None:
+            listener.stop()
+            listener.wait()
+
+        self.addCleanup(end)
+
+    def info(
+        self,
+        context: dict[str, Any],
+        publisher_id: str,
+        event_type: str,
+        payload: dict[str, Any],
+        metadata: dict[str, Any],
+    ) -> None:
+        """Hear one; the listener calls this."""
+        with self._came:
+            self.heard.append(
+                {
+                    'publisher_id': publisher_id,
+                    'event_type': event_type,
+                    'payload': payload,
+                }
+            )
+            self._came.notify_all()
+
+    def wait_for(
+        self, found: Callable[[list[dict[str, Any]]], bool]
+    ) -> list[dict[str, Any]]:
+        """Return what was heard once it holds something."""
+        with self._came:
+            if not self._came.wait_for(lambda: found(self.heard), 30):
+                raise AssertionError(f'Only {self.heard} came.')
+            return list(self.heard)

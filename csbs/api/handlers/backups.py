@@ -135,10 +135,8 @@ def create_backup(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_backup(req: Request) -> dict[str, Any]:
     """Show a backup."""
-    return answer(
-        req,
-        db.get(req.rt.db, req.args['backup_id'], req.context.project_id),
-    )
+    project_id = req.readable('csbs:backups:list_all_projects')
+    return answer(req, db.get(req.rt.db, req.args['backup_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)

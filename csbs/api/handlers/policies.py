@@ -82,9 +82,8 @@ def create_policy(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_policy(req: Request) -> dict[str, Any]:
     """Show a policy."""
-    return _answer(
-        db.get(req.rt.db, req.args['policy_id'], req.context.project_id)
-    )
+    project_id = req.readable('csbs:policies:list_all_projects')
+    return _answer(db.get(req.rt.db, req.args['policy_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)

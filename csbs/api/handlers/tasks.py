@@ -87,7 +87,8 @@ def list_tasks(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_task(req: Request) -> dict[str, Any]:
     """Show a task."""
-    task = db.get(req.rt.db, req.args['task_id'], req.context.project_id)
+    project_id = req.readable('csbs:tasks:list_all_projects')
+    task = db.get(req.rt.db, req.args['task_id'], project_id)
     return {'task': _render_task(task, paging.utcnow())}
 
 

@@ -100,9 +100,8 @@ def create_vault(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_vault(req: Request) -> dict[str, Any]:
     """Show a vault."""
-    return _answer(
-        db.get(req.rt.db, req.args['vault_id'], req.context.project_id)
-    )
+    project_id = req.readable('csbs:vaults:list_all_projects')
+    return _answer(db.get(req.rt.db, req.args['vault_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)

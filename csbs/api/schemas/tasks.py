@@ -64,7 +64,7 @@ LIST_QUERY = types.listing(
         'policy_id': types.UUID,
         'parent_id': types.UUID,
     },
-    ['created_at', 'kind', 'status', 'started_at', 'finished_at', 'id'],
+    ['created_at', 'kind', 'status'],
     projects=True,
     times=True,
 )

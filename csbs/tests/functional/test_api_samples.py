@@ -25,15 +25,15 @@ from csbs.tests.functional import stack
 _FOLDER = pathlib.Path(__file__).parents[3] / 'api-ref' / 'source' / 'samples'
 
 
-def _shape(value: Any) -> Any:
+def shape(value: Any) -> Any:
     """Return the names in a document, without what they stand for."""
     if isinstance(value, dict):
         return {
-            'an id' if len(name) == 36 else name: _shape(one)
+            'an id' if len(name) == 36 else name: shape(one)
             for name, one in value.items()
         }
     if isinstance(value, list):
-        return [_shape(one) for one in value[:1]]
+        return [shape(one) for one in value[:1]]
     return None
 
 
@@ -67,7 +67,7 @@ class SamplesTest(stack.StackTestCase):
             path.write_text(text.replace('http://localhost', '') + '\n')
         committed = json.loads(path.read_text())
         if 'openapi' not in committed:
-            self.assertEqual(_shape(committed), _shape(document), name)
+            self.assertEqual(shape(committed), shape(document), name)
 
     def test_samples(self) -> None:
         server = self.stack.make_server(

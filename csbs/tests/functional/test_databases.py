@@ -20,6 +20,7 @@ import unittest
 
 from csbs.tests import base
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.functional import catalogue_suite
 from csbs.tests.unit.db import migration_suite
 from csbs.tests.unit.db import suite
 
@@ -34,12 +35,16 @@ def _url(prefix: str) -> str | None:
 @unittest.skipUnless(
     _url('postgresql'), 'no postgresql URL in CSBS_TEST_DATABASES'
 )
-class PostgresqlTest(suite.DatabaseSuite, base.TestCase):
+class PostgresqlTest(
+    suite.DatabaseSuite, catalogue_suite.CatalogueSuite, base.TestCase
+):
     url = _url('postgresql')
 
 
 @unittest.skipUnless(_url('mysql'), 'no mysql URL in CSBS_TEST_DATABASES')
-class MysqlTest(suite.DatabaseSuite, base.TestCase):
+class MysqlTest(
+    suite.DatabaseSuite, catalogue_suite.CatalogueSuite, base.TestCase
+):
     url = _url('mysql')
 
 

@@ -163,6 +163,22 @@ class PolicySuite(testtools.TestCase):
         policies.set_failing(self.db, policy.id, False, 'a')
         self.assertEqual({'b'}, policies.failing(self.db, policy.id))
 
+    def test_what_is_due_longest_comes_first(self) -> None:
+        policy = self.add_policy()
+        hour = datetime.timedelta(hours=1)
+        now = policy.prune_at + 4 * hour
+        order = [
+            self.add_policy(
+                next_run_at=now - hours * hour, prune_at=now - hours * hour
+            ).id
+            for hours in (3, 1, 2)
+        ]
+        for due in (policies.due, policies.due_for_pruning):
+            self.assertEqual(
+                [policy.id, order[0], order[2]],
+                [one.id for one in due(self.db, now, 3)],
+            )
+
     def test_policies_of_a_vault_that_goes(self) -> None:
         policy = self.add_policy()
         policies.unbind_vault(self.db, str(policy.vault_id))

@@ -37,8 +37,10 @@ from csbs.db import tasks
 from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.unit.db import outbox_suite
 from csbs.tests.unit.db import policy_suite
 from csbs.tests.unit.db import run_suite
+from csbs.tests.unit.db import usage_suite
 from csbs.tests.unit.db import vault_suite
 
 GIB = model.GIB
@@ -148,7 +150,11 @@ def make_task(**changes: Any) -> model.Task:
 
 
 class DatabaseSuite(
-    policy_suite.PolicySuite, vault_suite.VaultSuite, run_suite.RunSuite
+    outbox_suite.OutboxSuite,
+    policy_suite.PolicySuite,
+    run_suite.RunSuite,
+    usage_suite.UsageSuite,
+    vault_suite.VaultSuite,
 ):
     """Mixed with a ``url`` into a test case of one database."""
 
@@ -277,9 +283,14 @@ class DatabaseSuite(
         )
         latest = backups.latest(self.db, 'server', vault.id)
         self.assertEqual(second, latest)
+        last = backups.Last(second.id, second.created_at)
+        for project_id in ('project', None):
+            self.assertEqual(
+                {'server': last},
+                backups.last_of_servers(self.db, project_id, ['server', 'x']),
+            )
         self.assertEqual(
-            {'server': second},
-            backups.last_of_servers(self.db, 'project', ['server', 'x']),
+            {}, backups.last_of_servers(self.db, 'other', ['server'])
         )
 
     def test_pages(self) -> None:
