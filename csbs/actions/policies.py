@@ -162,6 +162,7 @@ def bound(
     :raises PolicyBound: when it is bound to another
     :raises QuotaExceeded: when the vault has all it may have
     """
+    db_vaults.get(rt.db, vault_id, ctx.project_id)
     if policy.vault_id not in (None, vault_id):
         raise exception.PolicyBound(id=policy.id, vault_id=policy.vault_id)
     _check_vault(rt, ctx, vault_id, already=policy.vault_id == vault_id)

@@ -144,7 +144,11 @@ class Watch:
         if statement.whereclause is not None:
             query = query.where(statement.whereclause)
         found = self._session.connection().execute(query.with_for_update())
-        for row_id in sorted(set(found.scalars())):
+        row_ids = set(found.scalars())
+        if row_ids and state.is_update and column != 'id':
+            # A part may move to another whole, which the values name.
+            row_ids.add(statement.compile().params.get(column))
+        for row_id in sorted(row_ids - {None}):
             self._remember(model, row_id)
 
     def _on_flush(self, session: orm.Session, *_: object) -> None:

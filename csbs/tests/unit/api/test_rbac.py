@@ -111,7 +111,8 @@ class RulesTest(base.TestCase):
 
     def test_services_look_and_change_nothing(self) -> None:
         for rule in WANTED:
-            looks = rule.endswith((':list', ':get', ':list_all_projects'))
+            verb = rule.rpartition(':')[2]
+            looks = verb.partition('_')[0] in ('list', 'get')
             self.assertEqual(
                 looks, self.allowed(rule, roles=['service']), rule
             )

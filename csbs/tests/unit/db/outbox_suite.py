@@ -55,6 +55,7 @@ class OutboxSuite(testtools.TestCase):
 
     def told(self, letters: list[outbox.Letter]) -> list[Any]:
         """Take letters; return type, and what of the state changed."""
+        watched = ('status', 'name', 'used_bytes', 'lock_days', 'tags')
         found = []
         for letter in letters:
             data = letter.event.payload['data']
@@ -64,7 +65,7 @@ class OutboxSuite(testtools.TestCase):
                     letter.event.type,
                     {
                         name: (before.get(name), after.get(name))
-                        for name in ('status', 'name', 'used_bytes')
+                        for name in watched
                         if before.get(name) != after.get(name)
                     },
                 )
@@ -154,6 +155,22 @@ class OutboxSuite(testtools.TestCase):
             [letter.event.type for letter in letters],
         )
 
+    def test_events_of_locks_and_tags(self) -> None:
+        vault = self.add_vault()
+        letters = self.watch()
+        self.db.run(lambda: vaults.set_lock_days(self.db, vault.id, 7))
+        self.db.run(lambda: vaults.set_lock_days(self.db, vault.id, 3))
+        for tags in (('gold', 'old'), ('gold', 'old'), ()):
+            self.db.run(lambda: vaults.set_tags(self.db, vault.id, tags))
+        self.assertEqual(
+            [
+                {'lock_days': (None, 7)},
+                {'tags': ([], ['gold', 'old'])},
+                {'tags': (['gold', 'old'], [])},
+            ],
+            [changes for _, changes in self.told(letters)],
+        )
+
     def test_what_is_no_event(self) -> None:
         policy, vault = self.add_policy(), self.add_vault()
         backup = self.add_backup(vault, status=model.BackupStatus.AVAILABLE)
@@ -162,7 +179,8 @@ class OutboxSuite(testtools.TestCase):
         assert claimed is not None
         letters = self.watch()
         later = policy.prune_at + _LATER
-        policies.take_run(self.db, policy, later)
+        policies.take_run(self.db, policy, domain_policy.Plan(later, later))
+        policies.set_failing(self.db, policy.id, True)
         policies.take_pruning(self.db, policy, later)
         tasks.beat(self.db, task.id, 'me', bytes_done=5, step='writing')
         backups.touch(self.db, backup.id, model.BackupStatus.AVAILABLE)

@@ -169,7 +169,7 @@ class PolicySuite(testtools.TestCase):
         now = policy.prune_at + 4 * hour
         order = [
             self.add_policy(
-                next_run_at=now - hours * hour, prune_at=now - hours * hour
+                fire_at=now - hours * hour, prune_at=now - hours * hour
             ).id
             for hours in (3, 1, 2)
         ]
