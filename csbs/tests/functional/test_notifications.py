@@ -84,6 +84,9 @@ class NotificationsTest(stack.StackTestCase):
         self.finish(asked)
         self.delete_backup(backup_id)
         self.call('DELETE', path, expect=200)
+        wanted = {'vault': {'lock_days': 7, 'tags': ['gold']}}
+        self.call('PATCH', vault, wanted, expect=200)
+        self.call('POST', f'{vault}/renew', {'months': 1}, expect=200)
         gone = self.call('DELETE', vault, expect=202)['vault']
         self.finish(gone)
 
@@ -117,10 +120,25 @@ class NotificationsTest(stack.StackTestCase):
         )
         for found in self.by_thing(heard).values():
             self.assert_chain(found)
+        self.assert_runs_are_told(heard)
         text = json.dumps(heard)
         for secret in ('my-secret-word', 'sealed', 'key_ref', 'server_facts'):
             self.assertNotIn(secret, text)
         self.check_samples(heard)
+
+    def assert_runs_are_told(self, heard: list[dict[str, Any]]) -> None:
+        """See that a run and what is below it can be put together."""
+        tasks = [
+            found[-1]['payload']['data']['after']
+            for found in self.by_thing(heard).values()
+            if found[0]['event_type'] == 'csbs.task.created'
+        ]
+        (run,) = (one for one in tasks if one['kind'] == 'policy_run')
+        (part,) = (one for one in tasks if one['parent_id'] == run['id'])
+        self.assertEqual(
+            ('succeeded', 'succeeded'), (run['status'], part['status'])
+        )
+        self.assertEqual(run['policy_id'], part['policy_id'])
 
     def by_thing(
         self, heard: list[dict[str, Any]]
