@@ -49,9 +49,10 @@ class ChainItem:
 
 @dataclasses.dataclass(frozen=True)
 class Last:
-    """Which backup of a server is its newest."""
+    """Which backup of a server is its newest, and what it was called."""
 
     id: str
+    server_name: str
     created_at: datetime.datetime
 
 
@@ -257,7 +258,10 @@ def last_of_servers(
         .subquery()
     )
     query = sa.select(
-        models.Backup.server_id, models.Backup.id, models.Backup.created_at
+        models.Backup.server_id,
+        models.Backup.id,
+        models.Backup.server_name,
+        models.Backup.created_at,
     ).join(
         newest,
         sa.and_(
@@ -269,7 +273,7 @@ def last_of_servers(
         query = query.where(models.Backup.project_id == project_id)
     with db.reader() as session:
         return {
-            row.server_id: Last(row.id, row.created_at)
+            row.server_id: Last(row.id, row.server_name, row.created_at)
             for row in session.execute(query)
         }
 

@@ -241,6 +241,7 @@ class Task(Faulted, Locked, Base):
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
         sa.Index('ix_tasks_vault', 'vault_id', 'status'),
         sa.Index('ix_tasks_policy', 'policy_id', 'created_at'),
+        sa.Index('ix_tasks_policy_status', 'policy_id', 'status'),
         sa.Index('ix_tasks_parent', 'parent_id', 'created_at'),
         sa.Index('ix_tasks_finished', 'finished_at'),
     )

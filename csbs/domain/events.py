@@ -105,9 +105,7 @@ KINDS: Mapping[type, Kind] = {
         quiet=_words('step bytes_done'),
         # Parameters hold tokens and passwords, if encrypted ones; who asked
         # is told beside the task; the rest is between workers.
-        withheld=_words(
-            'params request_id user_id owner heartbeat_at held'
-        ),
+        withheld=_words('params request_id user_id owner heartbeat_at held'),
     ),
 }
 

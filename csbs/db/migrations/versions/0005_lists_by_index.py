@@ -48,6 +48,7 @@ _INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
         'created': ('created_at', 'id'),
         'server': ('server_id', 'created_at'),
         'vault_created': ('vault_id', 'created_at'),
+        'policy_status': ('policy_id', 'status'),
     },
     'policies': {'created': ('created_at', 'id')},
 }
