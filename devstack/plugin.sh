@@ -27,7 +27,7 @@ case "$1" in
                 ;;
             install)
                 echo_summary "Installing csbs"
-                stack_install_service csbs
+                install_csbs
                 ;;
             post-config)
                 echo_summary "Configuring csbs"
