@@ -283,7 +283,7 @@ class DatabaseSuite(
         )
         latest = backups.latest(self.db, 'server', vault.id)
         self.assertEqual(second, latest)
-        last = backups.Last(second.id, second.created_at)
+        last = backups.Last(second.id, second.server_name, second.created_at)
         for project_id in ('project', None):
             self.assertEqual(
                 {'server': last},
