@@ -192,7 +192,7 @@ class Backup(Faulted, Base):
     updated_at: orm.Mapped[datetime.datetime | None]
     snapshot_at: orm.Mapped[datetime.datetime | None]
     snapshot_method: orm.Mapped[str | None] = orm.mapped_column(sa.String(32))
-    paused_seconds: orm.Mapped[float | None]
+    paused_seconds: orm.Mapped[float | None] = orm.mapped_column(sa.Double)
     items: orm.Mapped[list['Item']] = orm.relationship(
         lazy='selectin',
         order_by='Item.position',
