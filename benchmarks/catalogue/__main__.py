@@ -25,6 +25,7 @@ rows the more there are.
 import argparse
 from collections.abc import Sequence
 import dataclasses
+import gc
 import itertools
 import json
 import os
@@ -39,6 +40,7 @@ from benchmarks.catalogue import load
 from benchmarks.catalogue import plans
 from benchmarks.catalogue import questions
 from benchmarks.catalogue import world as worlds
+from csbs import service
 from csbs.db import migration
 from csbs.db import session
 
@@ -101,10 +103,14 @@ def ask(
     """Put every question to a database that was filled with a world."""
     db = session.Database(url)
     try:
-        for question in questions.Questions(db, world):
+        asked = questions.Questions(db, world)
+        # As csbs does it; the world is larger than what csbs is made of.
+        service.spare_collector()
+        for question in asked:
             shares = results.setdefault(question.name, {})
             shares[share] = measure(db, question, rounds)
     finally:
+        gc.unfreeze()
         db.dispose()
 
 

@@ -339,8 +339,12 @@ class Questions:
             ),
         )
 
+        busy = max(server.keeps for server in self._large)
+        many = {one.id for one in self._large if one.keeps == busy}
+        long = [one for one in self._some['backups'] if one.server_id in many]
+
         def hand_on() -> None:
-            backup = pick(self._some['backups'])
+            backup = pick(long)
             db.run(lambda: backups.hand_on_charges(db, backup.id))
 
         yield ('backup: hand its charge on', hand_on)
@@ -472,14 +476,6 @@ class Questions:
             tasks.active(db, backup_id=backup_id)
 
         yield ('tasks: that read a backup', readers)
-        yield (
-            'tasks: runs of a project',
-            lambda: tasks.active(
-                db,
-                kind=model.TaskKind.POLICY_RUN,
-                project_id=self._world.large_project,
-            ),
-        )
         yield (
             'tasks: collections of a vault',
             lambda: tasks.active(
