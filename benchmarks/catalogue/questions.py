@@ -36,6 +36,7 @@ from csbs.api.schemas import policies as policy_schemas
 from csbs.api.schemas import tasks as task_schemas
 from csbs.api.schemas import vaults as vault_schemas
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import paging
 from csbs.db import policies
 from csbs.db import quotas
@@ -290,7 +291,7 @@ class Questions:
         ]
         yield (
             'backup: chain of a volume',
-            lambda: backups.chain(db, self._world.large_vault, pick(volumes)),
+            lambda: charges.chain(db, self._world.large_vault, pick(volumes)),
         )
 
         def latest() -> None:
@@ -318,13 +319,13 @@ class Questions:
 
         yield (
             'backup: newest of a volume',
-            lambda: backups.newest_item(
+            lambda: charges.newest_item(
                 db, self._world.large_vault, pick(volumes)
             ),
         )
         yield (
             'backup: charges out of date',
-            lambda: backups.unbalanced(
+            lambda: charges.unbalanced(
                 db, self._world.large_vault, [pick(volumes)]
             ),
         )
@@ -345,14 +346,14 @@ class Questions:
 
         def hand_on() -> None:
             backup = pick(long)
-            db.run(lambda: backups.hand_on_charges(db, backup.id))
+            db.run(lambda: charges.hand_on(db, backup.id))
 
         yield ('backup: hand its charge on', hand_on)
 
         def charge() -> None:
             item = pick(pick(self._some['backups']).items)
             db.run(
-                lambda: backups.charge(db, item.id, item.charged_bytes, None)
+                lambda: charges.charge(db, item.id, item.charged_bytes, None)
             )
 
         yield ('backup: charge an item', charge)
