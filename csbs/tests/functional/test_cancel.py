@@ -40,7 +40,7 @@ class CancelTest(stack.StackTestCase):
 
         def slow(*args: Any) -> int:
             # A disk so slow that the whole takes minutes.
-            bell.wait(0.25)
+            bell.wait(1)
             return preadv(*args)
 
         with mock.patch.object(os, 'preadv', slow):
