@@ -140,10 +140,11 @@ def table(results: Results, shares: Sequence[float]) -> str:
     heads = [f'{share:.0%}' for share in shares]
     width = max(map(len, results))
     lines = [
-        '95th percentile in ms, and rows read, by share of the whole',
+        '95th percentile in ms, and rows read, by share of the whole;',
+        'the growth of the one, and the median, of the whole',
         f'{"":{width}} '
         + ' '.join(f'{head:>7}' for head in heads)
-        + '  growth '
+        + '  growth  median '
         + ' '.join(f'{head:>7}' for head in heads)
         + '  by index',
     ]
@@ -153,7 +154,7 @@ def table(results: Results, shares: Sequence[float]) -> str:
         lines.append(
             f'{name:{width}} '
             + ' '.join(f'{one.p95:7.1f}' for one in found)
-            + f' {growth:7.1f} '
+            + f' {growth:7.1f} {found[-1].median:7.1f} '
             + ' '.join(f'{one.rows:7}' for one in found)
             + ('  no' if found[-1].scanned else '  yes')
         )
