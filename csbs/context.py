@@ -10,8 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The request context: who asks, and for which project."""
+"""The request context: who asks, and for which project.
 
+Owns beside it whose doing it is what a thread does just now: the API and
+the workers say so once, and need not hand it down to where it is written.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import contextvars
+import dataclasses
 from typing import Any
 from typing import Self
 
@@ -30,3 +38,31 @@ class RequestContext(oslo_context.RequestContext):
         return cls(
             project_id=project_id, is_admin=True, overwrite=False, **kwargs
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Actor:
+    """Whose doing something is; nobody's when csbs does it by itself."""
+
+    user_id: str | None = None
+    request_id: str | None = None
+
+
+_actor: contextvars.ContextVar[Actor] = contextvars.ContextVar(
+    'actor', default=Actor()
+)
+
+
+def current_actor() -> Actor:
+    """Return whose doing it is what this thread does."""
+    return _actor.get()
+
+
+@contextlib.contextmanager
+def acting(user_id: str | None, request_id: str | None) -> Iterator[None]:
+    """Say whose doing it is what happens inside."""
+    token = _actor.set(Actor(user_id, request_id))
+    try:
+        yield
+    finally:
+        _actor.reset(token)

@@ -103,6 +103,19 @@ class VaultExpired(Conflict):
     message = 'The term of vault {id} has ended; renew it first.'
 
 
+class VaultTooOld(Conflict):
+    code = 'csbs.vault.too_old'
+    message = 'A vault can only be given up within {days} days of creation.'
+
+
+class VaultLockShortened(Conflict):
+    code = 'csbs.vault.lock_shortened'
+    message = (
+        'The backups of vault {id} are locked for {days} days; the lock can '
+        'only be lengthened.'
+    )
+
+
 class CapacityExceeded(Conflict):
     code = 'csbs.vault.capacity_exceeded'
     message = (
@@ -131,12 +144,25 @@ class PolicyNotReady(Conflict):
 
 class PolicyRunning(Conflict):
     code = 'csbs.policy.running'
-    message = 'A run of policy {id} by hand is not finished.'
+    message = 'A run of policy {id} is not finished: task {task_id}.'
+
+
+class RunIncomplete(CsbsError):
+    code = 'csbs.policy.run_incomplete'
+    message = (
+        '{failed} of {count} servers were not backed up; the tasks of the '
+        'servers say why.'
+    )
 
 
 class BackupBusy(Conflict):
     code = 'csbs.backup.wrong_status'
     message = 'Backup {id} is {status}; it must be {wanted}.'
+
+
+class BackupLocked(Conflict):
+    code = 'csbs.backup.locked'
+    message = 'Backup {id} is locked by vault {vault_id} until {until}.'
 
 
 class ServerBusy(Conflict):

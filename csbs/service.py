@@ -13,6 +13,7 @@
 """Connecting a process to all it works with, from the configuration."""
 
 import functools
+import gc
 import os
 import threading
 from typing import Any
@@ -23,6 +24,7 @@ from oslo_log import log
 
 from csbs import conf as csbs_conf
 from csbs import keys
+from csbs import notifications
 from csbs import plugins
 from csbs import rpc
 from csbs.actions.runtime import Runtime
@@ -46,14 +48,27 @@ def build_runtime(conf: cfg.ConfigOpts | None = None) -> Runtime:
             default_config_files=files.split(';') if files else None
         )
         log.setup(conf, 'csbs')
+    db = build_database(conf)
     return Runtime(
         conf=conf,
-        db=session.Database(**_database_options(conf)),
+        db=db,
         cloud=plugins.load('csbs.cloud', conf.protection.cloud)(conf),
         keys=keys.from_conf(conf),
         doorbell=rpc.RpcDoorbell(conf),
         objects=ObjectStores(conf),
+        courier=notifications.from_conf(conf, db),
     )
+
+
+def spare_collector() -> None:
+    """Let the garbage collector pass over all that a process is made of.
+
+    Lists make so many objects that it looks through everything for every
+    tenth of them, and that takes longer than the list. To be called once,
+    when everything is there that stays.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def build_database(conf: cfg.ConfigOpts) -> session.Database:

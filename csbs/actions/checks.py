@@ -29,14 +29,7 @@ def server_ready(server: model.Server) -> None:
     :raises ServerWrongState: when its state does not allow it
     :raises VolumeWrongState: when a volume's does not
     """
-    if server.unprotectable:
-        raise exception.ServerUnprotectable(
-            id=server.id, reason=server.unprotectable
-        )
-    if server.status == model.ServerStatus.OTHER:
-        raise exception.ServerWrongState(
-            id=server.id, status=server.raw_status
-        )
+    server_bindable(server)
     for volume in server.volumes:
         if volume.status not in _GOOD_VOLUME:
             raise exception.VolumeWrongState(
@@ -62,10 +55,45 @@ def vault_takes_backups(vault: model.Vault) -> None:
     :raises VaultUnavailable: when it is being deleted or broken
     :raises VaultExpired: when its term has ended
     """
+    past = vault.expires_at is not None and (
+        vault.expires_at <= paging.utcnow()
+    )
+    if vault.status == model.VaultStatus.EXPIRED or (
+        past and vault.status == model.VaultStatus.AVAILABLE
+    ):
+        raise exception.VaultExpired(id=vault.id)
     if vault.status != model.VaultStatus.AVAILABLE:
         raise exception.VaultUnavailable(id=vault.id, status=vault.status)
-    if vault.expires_at is not None and vault.expires_at <= paging.utcnow():
-        raise exception.VaultExpired(id=vault.id)
+
+
+def not_locked(vault: model.Vault, backup: model.Backup) -> None:
+    """See that a backup is old enough for its vault to let it go.
+
+    :raises BackupLocked: when it is not
+    """
+    until = vault.locked_until(backup)
+    if until is not None and until > paging.utcnow():
+        raise exception.BackupLocked(
+            id=backup.id,
+            vault_id=vault.id,
+            until=until.isoformat('T', 'seconds'),
+        )
+
+
+def server_bindable(server: model.Server) -> None:
+    """See that a policy may have a server.
+
+    :raises ServerUnprotectable: when it can never be backed up
+    :raises ServerWrongState: when it neither runs nor is shut off
+    """
+    if server.unprotectable:
+        raise exception.ServerUnprotectable(
+            id=server.id, reason=server.unprotectable
+        )
+    if server.status == model.ServerStatus.OTHER:
+        raise exception.ServerWrongState(
+            id=server.id, status=server.raw_status
+        )
 
 
 def items_fit(backup: model.Backup, server: model.Server) -> None:

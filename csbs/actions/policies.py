@@ -13,66 +13,86 @@
 """The verbs of policies."""
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 import dataclasses
 import datetime
-import secrets
 from typing import Any
 import uuid
 
 from csbs import context as csbs_context
 from csbs import exception
-from csbs.actions import backups
 from csbs.actions import checks
-from csbs.actions import queue
+from csbs.actions import names
+from csbs.actions import quotas
 from csbs.actions.runtime import Runtime
-from csbs.db import backups as db_backups
 from csbs.db import paging
 from csbs.db import policies as db_policies
-from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
-from csbs.domain import model
 from csbs.domain import policy as domain
 from csbs.domain import recurrence
 from csbs.domain import retention as domain_retention
-from csbs.domain import states
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """How a new policy is wanted.
+
+    :ivar name: None for one that csbs makes up
+    """
+
+    schedule: Mapping[str, Any]
+    retention: Mapping[str, Any]
+    name: str | None = None
+    enabled: bool = False
+    allow_pause: bool | None = None
+    max_parallel: int | None = None
+    vault_id: str | None = None
+    server_ids: Collection[str] = ()
 
 
 def create(
-    rt: Runtime,
-    ctx: csbs_context.RequestContext,
-    name: str | None,
-    enabled: bool,
-    schedule: Mapping[str, Any],
-    retention: Mapping[str, Any],
-    allow_pause: bool | None = None,
+    rt: Runtime, ctx: csbs_context.RequestContext, wish: Wish
 ) -> domain.Policy:
-    """Make a policy, bound to no vault and no server.
+    """Make a policy, and bind it at once as far as that is wanted.
 
     :raises Invalid: when schedule or retention is not one
     :raises QuotaExceeded: when the project has all it may have
+    :raises ServerWrongState: when a server neither runs nor is shut off
     """
     now = paging.utcnow()
+    project_id = str(ctx.project_id)
     policy = domain.Policy(
         id=str(uuid.uuid4()),
-        project_id=str(ctx.project_id),
-        name=name or f'Policy-{secrets.randbelow(10000):04}',
-        enabled=enabled,
-        vault_id=None,
-        schedule=_schedule(schedule),
-        retention=_retention(retention),
+        project_id=project_id,
+        name='',
+        enabled=wish.enabled,
+        vault_id=wish.vault_id,
+        schedule=_schedule(wish.schedule),
+        retention=_retention(wish.retention),
         created_at=now,
         updated_at=None,
         next_run_at=None,
-        prune_at=now,
-        allow_pause=allow_pause,
+        prune_at=None,
+        allow_pause=wish.allow_pause,
+        max_parallel=wish.max_parallel,
     )
+    for server_id in wish.server_ids:
+        checks.server_bindable(rt.cloud.server(ctx, server_id))
     policy = _planned(rt, policy, now)
 
     def work() -> domain.Policy:
-        _check_quota(rt, ctx)
-        db_policies.create(rt.db, policy)
-        return policy
+        quotas.take_one(rt, project_id, 'policies')
+        name = wish.name or names.make(
+            'Policy-',
+            lambda name: db_policies.name_taken(rt.db, project_id, name),
+        )
+        if wish.vault_id is not None:
+            _check_vault(rt, ctx, wish.vault_id)
+        db_policies.create(rt.db, dataclasses.replace(policy, name=name))
+        for server_id in wish.server_ids:
+            _add_server(rt, db_policies.get(rt.db, policy.id), server_id)
+        return db_policies.get(rt.db, policy.id)
 
     return rt.db.run(work)
 
@@ -83,7 +103,7 @@ def update(
     policy_id: str,
     changes: Mapping[str, Any],
 ) -> domain.Policy:
-    """Change a policy; its next run is reckoned anew.
+    """Change a policy; a new schedule counts from now on.
 
     :raises Invalid: when schedule or retention is not one
     """
@@ -123,23 +143,51 @@ def bind_vault(
     :raises PolicyBound: when it is bound to another
     :raises QuotaExceeded: when the vault has all it may have
     """
-    limit = rt.conf.quota.policies_per_vault
+    return _change(
+        rt,
+        ctx,
+        policy_id,
+        lambda policy: bound(rt, ctx, policy, vault_id),
+    )
 
-    def bind(policy: domain.Policy) -> domain.Policy:
-        db_vaults.get(rt.db, vault_id, ctx.project_id)
-        checks.vault_takes_backups(db_vaults.lock(rt.db, vault_id))
-        if policy.vault_id not in (None, vault_id):
-            raise exception.PolicyBound(id=policy_id, vault_id=policy.vault_id)
-        page = paging.Page(limit=max(limit, 0) + 1)
-        bound = db_policies.find(rt.db, None, {'vault_id': vault_id}, page)
-        others = [one for one in bound if one.id != policy_id]
-        if 0 <= limit <= len(others):
-            raise exception.QuotaExceeded(
-                limit=limit, resource='policies of a vault'
-            )
-        return dataclasses.replace(policy, vault_id=vault_id)
 
-    return _change(rt, ctx, policy_id, bind)
+def bound(
+    rt: Runtime,
+    ctx: csbs_context.RequestContext,
+    policy: domain.Policy,
+    vault_id: str,
+) -> domain.Policy:
+    """Return a policy bound to a vault, in a transaction that has its row.
+
+    :raises PolicyBound: when it is bound to another
+    :raises QuotaExceeded: when the vault has all it may have
+    """
+    db_vaults.get(rt.db, vault_id, ctx.project_id)
+    if policy.vault_id not in (None, vault_id):
+        raise exception.PolicyBound(id=policy.id, vault_id=policy.vault_id)
+    _check_vault(rt, ctx, vault_id, already=policy.vault_id == vault_id)
+    return dataclasses.replace(policy, vault_id=vault_id)
+
+
+def _check_vault(
+    rt: Runtime,
+    ctx: csbs_context.RequestContext,
+    vault_id: str,
+    *,
+    already: bool = False,
+) -> None:
+    """See that one more policy may be bound to a vault, which is locked.
+
+    :param already: whether the policy is bound to it
+    """
+    vault = db_vaults.lock(rt.db, vault_id, ctx.project_id)
+    checks.vault_takes_backups(vault)
+    if not already:
+        quotas.check(
+            db_policies.count_of_vault(rt.db, vault_id),
+            quotas.limits(rt, vault.project_id).policies_per_vault,
+            'policies of a vault',
+        )
 
 
 def unbind_vault(
@@ -170,22 +218,26 @@ def bind_server(
     :raises ServerWrongState: when it neither runs nor is shut off
     :raises QuotaExceeded: when the policy has all it may have
     """
-    limit = rt.conf.quota.servers_per_policy
     db_policies.get(rt.db, policy_id, ctx.project_id)
-    checks.server_ready(rt.cloud.server(ctx, server_id))
+    checks.server_bindable(rt.cloud.server(ctx, server_id))
 
     def work() -> domain.Policy:
         policy = db_policies.lock(rt.db, policy_id, ctx.project_id)
-        if server_id in policy.server_ids:
-            return policy
-        if len(policy.server_ids) >= min(limit, domain.MAX_SERVERS):
-            raise exception.QuotaExceeded(
-                limit=limit, resource='servers of a policy'
-            )
-        db_policies.add_server(rt.db, policy_id, server_id)
+        if server_id not in policy.server_ids:
+            _add_server(rt, policy, server_id)
         return db_policies.get(rt.db, policy_id)
 
     return rt.db.run(work)
+
+
+def _add_server(rt: Runtime, policy: domain.Policy, server_id: str) -> None:
+    limit = quotas.limits(rt, policy.project_id).servers_per_policy
+    quotas.check(
+        len(policy.server_ids),
+        min(limit, domain.MAX_SERVERS),
+        'servers of a policy',
+    )
+    db_policies.add_server(rt.db, policy.id, server_id)
 
 
 def unbind_server(
@@ -204,102 +256,6 @@ def unbind_server(
     return rt.db.run(work)
 
 
-def run_now(
-    rt: Runtime, ctx: csbs_context.RequestContext, policy_id: str
-) -> tuple[domain.Policy, str]:
-    """Back every server of a policy up; return it and the run's task.
-
-    :raises PolicyNotReady: when it has no vault or no server
-    :raises ServerBusy: when one of its servers is being worked on
-    """
-
-    def work() -> tuple[domain.Policy, str]:
-        policy = db_policies.lock(rt.db, policy_id, ctx.project_id)
-        _check_ready(policy)
-        busy = db_tasks.locks(rt.db, policy.server_ids)
-        if busy:
-            raise exception.ServerBusy(
-                'These servers of the policy are being worked on: '
-                f'{", ".join(sorted(busy))}.'
-            )
-        if run_by_hand_unfinished(rt, policy):
-            raise exception.PolicyRunning(id=policy.id)
-        return policy, put_run(rt, ctx, policy, model.Trigger.RUN_NOW)
-
-    result = rt.db.run(work)
-    rt.doorbell.wake()
-    return result
-
-
-def put_run(
-    rt: Runtime,
-    ctx: csbs_context.RequestContext,
-    policy: domain.Policy,
-    trigger: model.Trigger,
-    skipped: model.Fault | None = None,
-) -> str:
-    """Queue a run, or put on record that it was skipped; return the task."""
-    return queue.put(
-        rt,
-        ctx,
-        model.TaskKind.POLICY_RUN,
-        project_id=policy.project_id,
-        vault_id=policy.vault_id,
-        params={'policy_id': policy.id, 'trigger': str(trigger)},
-        skipped=skipped,
-    )
-
-
-def run_by_hand_unfinished(rt: Runtime, policy: domain.Policy) -> bool:
-    """Tell whether a run by hand, or a backup of one, is going on."""
-    by_hand = str(model.Trigger.RUN_NOW)
-    for task in db_tasks.active(
-        rt.db, kind=model.TaskKind.POLICY_RUN, project_id=policy.project_id
-    ):
-        if (
-            task.params.get('policy_id') == policy.id
-            and task.params.get('trigger') == by_hand
-        ):
-            return True
-    page = paging.Page(limit=domain.MAX_SERVERS)
-    return any(
-        backup.status in states.IN_MAKING
-        for backup in db_backups.find(
-            rt.db,
-            policy.project_id,
-            {'policy_id': policy.id, 'trigger': by_hand},
-            page,
-        )
-    )
-
-
-def prune(
-    rt: Runtime, policy: domain.Policy, now: datetime.datetime
-) -> list[str]:
-    """Delete what a policy keeps no longer; return the backups' ids.
-
-    One that is being read, or deleted already, is left for the next time.
-    """
-    ctx = csbs_context.RequestContext.for_service(policy.project_id)
-    made = db_backups.find(
-        rt.db,
-        policy.project_id,
-        {
-            'policy_id': policy.id,
-            'trigger': str(model.Trigger.SCHEDULED),
-        },
-        paging.Page(limit=domain_retention.MAX_VALUE),
-    )
-    gone = []
-    for one in domain_retention.expired(policy.retention, made, now):
-        try:
-            backups.delete(rt, ctx, one.backup.id)
-        except (exception.Conflict, exception.NotFound):
-            continue
-        gone.append(one.backup.id)
-    return gone
-
-
 def _change(
     rt: Runtime,
     ctx: csbs_context.RequestContext,
@@ -308,40 +264,45 @@ def _change(
 ) -> domain.Policy:
     def work() -> domain.Policy:
         policy = db_policies.lock(rt.db, policy_id, ctx.project_id)
-        changed = _planned(rt, change(policy), paging.utcnow())
-        db_policies.save(rt.db, changed)
+        save(rt, policy, change(policy))
         return db_policies.get(rt.db, policy_id)
 
     return rt.db.run(work)
+
+
+def save(rt: Runtime, old: domain.Policy, new: domain.Policy) -> None:
+    """Write a policy over what it was, in a transaction that has its row.
+
+    Its next times are reckoned anew only when what they depend on changed:
+    a run that is due, or a look at its backups, is not lost by a new name.
+    """
+    planned = _planned(rt, new, paging.utcnow())
+    if (old.schedule, old.enabled, old.vault_id) == (
+        new.schedule,
+        new.enabled,
+        new.vault_id,
+    ):
+        planned = dataclasses.replace(
+            planned,
+            next_run_at=old.next_run_at,
+            fire_at=old.fire_at,
+            prune_at=old.prune_at,
+        )
+    db_policies.save(rt.db, planned)
 
 
 def _planned(
     rt: Runtime, policy: domain.Policy, now: datetime.datetime
 ) -> domain.Policy:
     """Return the policy with its next times reckoned."""
+    section = rt.conf.scheduler
+    plan = policy.plan(now, datetime.timedelta(seconds=section.spread))
     return dataclasses.replace(
         policy,
-        next_run_at=policy.next_after(now),
-        prune_at=policy.next_prune(now, rt.conf.scheduler.prune_time),
+        next_run_at=plan.next_run_at,
+        fire_at=plan.fire_at,
+        prune_at=policy.next_prune(now, section.prune_time),
     )
-
-
-def _check_ready(policy: domain.Policy) -> None:
-    if policy.vault_id is None:
-        raise exception.PolicyNotReady(
-            id=policy.id, reason='it is bound to no vault'
-        )
-    if not policy.server_ids:
-        raise exception.PolicyNotReady(id=policy.id, reason='it has no server')
-
-
-def _check_quota(rt: Runtime, ctx: csbs_context.RequestContext) -> None:
-    limit = rt.conf.quota.policies
-    if limit < 0:
-        return
-    page = paging.Page(limit=limit)
-    if len(db_policies.find(rt.db, ctx.project_id, {}, page)) >= limit:
-        raise exception.QuotaExceeded(limit=limit, resource='policies')
 
 
 def _schedule(value: Mapping[str, Any]) -> recurrence.Schedule:

@@ -21,6 +21,7 @@ from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
 from csbs.domain import model
+from csbs.domain import states
 
 
 def put(
@@ -33,14 +34,21 @@ def put(
     backup_id: str | None = None,
     server_id: str | None = None,
     vault_id: str | None = None,
+    policy_id: str | None = None,
+    parent_id: str | None = None,
+    held: bool = False,
     params: Mapping[str, Any] | None = None,
     bytes_total: int = 0,
     cancellable: bool = True,
-    skipped: model.Fault | None = None,
+    status: model.TaskStatus = model.TaskStatus.QUEUED,
+    fault: model.Fault | None = None,
 ) -> str:
     """Queue a task as part of the caller's transaction; return its id.
 
-    :param skipped: why the task is not to be done; it is only put on record
+    :param parent_id: the run that it is a part of
+    :param held: whether it waits until another part of the run has ended
+    :param status: another than queued when it is only put on record
+    :param fault: why it is only put on record
 
     The caller rings ``rt.doorbell`` once the transaction is through.
     """
@@ -49,9 +57,7 @@ def put(
         id=task_id or str(uuid.uuid4()),
         project_id=project_id,
         kind=kind,
-        status=(
-            model.TaskStatus.SKIPPED if skipped else model.TaskStatus.QUEUED
-        ),
+        status=status,
         backup_id=backup_id,
         server_id=server_id,
         vault_id=vault_id,
@@ -63,13 +69,16 @@ def put(
         attempts=0,
         cancel_requested=False,
         owner=None,
-        fault=skipped,
+        fault=fault,
         request_id=ctx.request_id,
         user_id=ctx.user_id,
         created_at=now,
         started_at=None,
-        finished_at=now if skipped else None,
+        finished_at=None if status in states.ACTIVE_TASK else now,
         heartbeat_at=None,
+        policy_id=policy_id,
+        parent_id=parent_id,
+        held=held,
     )
     db_tasks.create(rt.db, task, cancellable=cancellable)
     return task.id

@@ -18,6 +18,7 @@ import dataclasses
 from oslo_config import cfg
 
 from csbs import keys
+from csbs import notifications
 from csbs import rpc
 from csbs.cloud import base as cloud_base
 from csbs.db import session
@@ -34,6 +35,7 @@ class Runtime:
     :ivar keys: keeper of the vaults' keys
     :ivar doorbell: wakes the workers
     :ivar objects: opens the container of that name in the object store
+    :ivar courier: tells others what changed, if anybody wants to know
     """
 
     conf: cfg.ConfigOpts
@@ -42,3 +44,4 @@ class Runtime:
     keys: keys.KeyManager
     doorbell: rpc.Doorbell
     objects: Callable[[str], objects_base.ObjectStore]
+    courier: notifications.Courier | None = None

@@ -39,11 +39,26 @@ def seal(
 
     :raises KeyMissing: when there is something to keep and no key for it
     """
+    key_ref = db_vaults.get(rt.db, vault_id).key_ref
+    return seal_with(rt, ctx, key_ref, task_id, **secrets)
+
+
+def seal_with(
+    rt: Runtime,
+    ctx: csbs_context.RequestContext,
+    key_ref: str,
+    task_id: str,
+    **secrets: str | None,
+) -> dict[str, Any]:
+    """Do as :func:`seal`, with the key of a vault that may not exist yet.
+
+    :raises KeyMissing: when there is something to keep and no key for it
+    """
     known = {**secrets, 'token': ctx.auth_token}
     plain = {name: text for name, text in known.items() if text is not None}
     if not plain:
         return {}
-    key = rt.keys.get(db_vaults.get(rt.db, vault_id).key_ref)
+    key = rt.keys.get(key_ref)
     return {
         db_tasks.SEALED: {
             name: keys.seal(key, text, f'{task_id}/{name}')

@@ -81,7 +81,7 @@ def _views(
 
 def _view(
     server: model.Server,
-    last: model.Backup | None,
+    last: db_backups.Last | None,
     task_id: str | None,
     policy_id: str | None,
 ) -> ServerView:

@@ -13,6 +13,7 @@
 """The verb of tasks: cancel."""
 
 from csbs import context as csbs_context
+from csbs.actions import runs
 from csbs.actions.runtime import Runtime
 from csbs.db import tasks as db_tasks
 from csbs.domain import model
@@ -23,9 +24,20 @@ def cancel(
 ) -> model.Task:
     """Ask a task to stop; it undoes what it did and ends as cancelled.
 
+    A run of a policy is cancelled with all its backups.
+
     :raises TaskNotCancellable: when it is over, or overwriting a server
     """
-    db_tasks.get(rt.db, task_id, ctx.project_id)
-    db_tasks.request_cancel(rt.db, task_id)
-    rt.doorbell.cancel(task_id)
+    task = db_tasks.get(rt.db, task_id, ctx.project_id)
+
+    def work() -> list[str]:
+        db_tasks.request_cancel(rt.db, task_id)
+        if task.kind == model.TaskKind.POLICY_RUN:
+            return runs.cancel_parts(rt.db, task_id)
+        return []
+
+    for one in (task_id, *rt.db.run(work)):
+        rt.doorbell.cancel(one)
+    # One that was held has to be claimed to be ended.
+    rt.doorbell.wake()
     return db_tasks.get(rt.db, task_id)

@@ -12,9 +12,10 @@
 
 """The verbs of vaults."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
+import dataclasses
 import datetime
-import secrets
 from typing import Any
 import uuid
 
@@ -22,7 +23,11 @@ from oslo_log import log
 
 from csbs import context as csbs_context
 from csbs import exception
+from csbs.actions import backups
+from csbs.actions import names
+from csbs.actions import policies
 from csbs.actions import queue
+from csbs.actions import quotas
 from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import policies as db_policies
@@ -38,49 +43,99 @@ _MONTH = datetime.timedelta(days=30)
 _MOST_MONTHS = 12000
 
 
-def create(
-    rt: Runtime,
-    ctx: csbs_context.RequestContext,
-    name: str | None,
-    description: str,
-    capacity_gb: int,
-    months: int,
-) -> model.Vault:
-    """Make a vault with a key of its own.
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """How a new vault is wanted.
 
+    :ivar name: None for one that csbs makes up
+    :ivar lock_days: days that its backups can't be deleted for
+    :ivar policy_ids: policies to bind at once
+    :ivar server_id: a server to back up at once, as ``backup`` says
+    """
+
+    capacity_gb: int
+    months: int = 1
+    name: str | None = None
+    description: str = ''
+    lock_days: int | None = None
+    tags: Collection[str] = ()
+    policy_ids: Collection[str] = ()
+    server_id: str | None = None
+    backup: backups.Wish = dataclasses.field(default_factory=backups.Wish)
+
+
+def create(
+    rt: Runtime, ctx: csbs_context.RequestContext, wish: Wish
+) -> tuple[model.Vault, str | None]:
+    """Make a vault with a key of its own, with all that is wanted or not.
+
+    :returns: the vault, and the task of the first backup if one was wanted
     :raises Invalid: when the capacity is outside the limits
     :raises QuotaExceeded: when the project has all the vaults it may have
     :raises KeyMissing: when no key could be made for it
+    :raises PolicyBound: when a policy is bound to another vault
+    :raises Conflict: when the server can't be backed up, or does not fit
     """
-    _check_capacity(rt, capacity_gb)
-    _check_quota(rt, ctx.project_id)
-    now = paging.utcnow()
-    vault_id = str(uuid.uuid4())
-    key_ref = rt.keys.create(f'csbs vault {vault_id}')
-    vault = model.Vault(
-        id=vault_id,
-        project_id=str(ctx.project_id),
-        name=name or f'Vault-{secrets.randbelow(10000):04}',
-        description=description,
-        capacity_gb=capacity_gb,
-        months=months,
-        status=model.VaultStatus.AVAILABLE,
-        key_ref=key_ref,
-        created_at=now,
-        updated_at=None,
-        expires_at=now + months * _MONTH,
+    project_id = str(ctx.project_id)
+    quotas.check_capacity(rt, project_id, wish.capacity_gb)
+    # Counted again in the transaction; a key is not made in vain so often.
+    quotas.check(
+        db_vaults.count(rt.db, project_id),
+        quotas.limits(rt, project_id).vaults,
+        'vaults',
     )
-
-    def work() -> None:
-        _check_quota(rt, ctx.project_id)
-        db_vaults.create(rt.db, vault)
-
+    server = backups.look(rt, ctx, wish.server_id) if wish.server_id else None
+    vault = _new_vault(rt, project_id, wish)
     try:
-        rt.db.run(work)
+        first = (
+            backups.prepare(rt, ctx, server, vault.key_ref) if server else None
+        )
+        rt.db.run(lambda: _put(rt, ctx, vault, wish, first))
     except Exception:
         _take_back_key(rt, vault)
         raise
-    return vault
+    if first:
+        rt.doorbell.wake()
+    made = db_vaults.get(rt.db, vault.id)
+    return made, first.task_id if first else None
+
+
+def _new_vault(rt: Runtime, project_id: str, wish: Wish) -> model.Vault:
+    """Return a vault that has a key, and is not on record yet."""
+    now = paging.utcnow()
+    vault_id = str(uuid.uuid4())
+    return model.Vault(
+        id=vault_id,
+        project_id=project_id,
+        name=wish.name or names.make('Vault-', lambda name: False),
+        description=wish.description,
+        capacity_gb=wish.capacity_gb,
+        months=wish.months,
+        status=model.VaultStatus.AVAILABLE,
+        key_ref=rt.keys.create(f'csbs vault {vault_id}'),
+        created_at=now,
+        updated_at=None,
+        expires_at=now + wish.months * _MONTH,
+        lock_days=wish.lock_days,
+        tags=tuple(wish.tags),
+    )
+
+
+def _put(
+    rt: Runtime,
+    ctx: csbs_context.RequestContext,
+    vault: model.Vault,
+    wish: Wish,
+    first: backups.Prepared | None,
+) -> None:
+    """Write the vault down, its policies, and its first backup."""
+    quotas.take_one(rt, vault.project_id, 'vaults')
+    db_vaults.create(rt.db, vault)
+    for policy_id in wish.policy_ids:
+        policy = db_policies.lock(rt.db, policy_id, vault.project_id)
+        policies.save(rt, policy, policies.bound(rt, ctx, policy, vault.id))
+    if first:
+        backups.put(rt, ctx, first, vault.id, wish.backup)
 
 
 def _take_back_key(rt: Runtime, vault: model.Vault) -> None:
@@ -116,11 +171,25 @@ def update(
     vault_id: str,
     changes: Mapping[str, Any],
 ) -> model.Vault:
-    """Change a vault's name or description."""
+    """Change a vault's name, description or tags, or lengthen its lock.
+
+    :raises VaultLockShortened: when the lock would be shorter than it is
+    """
+    columns = dict(changes)
+    tags = columns.pop('tags', None)
+    lock_days = columns.pop('lock_days', None)
 
     def work() -> model.Vault:
-        db_vaults.get(rt.db, vault_id, ctx.project_id)
-        db_vaults.update(rt.db, vault_id, changes)
+        vault = db_vaults.get(rt.db, vault_id, ctx.project_id)
+        if lock_days is not None and not db_vaults.set_lock_days(
+            rt.db, vault_id, lock_days
+        ):
+            raise exception.VaultLockShortened(
+                id=vault_id, days=vault.lock_days
+            )
+        if tags is not None:
+            db_vaults.set_tags(rt.db, vault_id, tags)
+        db_vaults.update(rt.db, vault_id, columns)
         return db_vaults.get(rt.db, vault_id)
 
     return rt.db.run(work)
@@ -136,11 +205,10 @@ def extend(
 
     :raises Invalid: when the capacity is outside the limits or not larger
     """
-    _check_capacity(rt, capacity_gb)
 
     def work() -> model.Vault:
-        db_vaults.get(rt.db, vault_id, ctx.project_id)
-        vault = db_vaults.lock(rt.db, vault_id)
+        vault = db_vaults.lock(rt.db, vault_id, ctx.project_id)
+        quotas.check_capacity(rt, vault.project_id, capacity_gb)
         if capacity_gb <= vault.capacity_gb:
             raise exception.Invalid(
                 f'capacity_gb: the vault has {vault.capacity_gb} GB already; '
@@ -164,21 +232,19 @@ def renew(
     """
 
     def work() -> model.Vault:
-        db_vaults.get(rt.db, vault_id, ctx.project_id)
-        vault = db_vaults.lock(rt.db, vault_id)
+        vault = db_vaults.lock(rt.db, vault_id, ctx.project_id)
         start = max(vault.expires_at or paging.utcnow(), paging.utcnow())
         if (vault.months + months) > _MOST_MONTHS:
             raise exception.Invalid(
                 f'months: a vault can have {_MOST_MONTHS} months in all.'
             )
-        db_vaults.update(
-            rt.db,
-            vault_id,
-            {
-                'months': vault.months + months,
-                'expires_at': start + months * _MONTH,
-            },
-        )
+        changes: dict[str, Any] = {
+            'months': vault.months + months,
+            'expires_at': start + months * _MONTH,
+        }
+        if vault.status == model.VaultStatus.EXPIRED:
+            changes['status'] = model.VaultStatus.AVAILABLE
+        db_vaults.update(rt.db, vault_id, changes)
         return db_vaults.get(rt.db, vault_id)
 
     return rt.db.run(work)
@@ -190,12 +256,11 @@ def delete(
     """Give a vault up: its objects and its key are destroyed by a task.
 
     :raises VaultNotEmpty: when it holds backups
-    :raises Conflict: when the time to unsubscribe is over
+    :raises VaultTooOld: when the time to give it up is over
     """
 
     def work() -> model.Vault:
-        db_vaults.get(rt.db, vault_id, ctx.project_id)
-        vault = db_vaults.lock(rt.db, vault_id)
+        vault = db_vaults.lock(rt.db, vault_id, ctx.project_id)
         if vault.status == model.VaultStatus.DELETING:
             return vault
         if vault.backup_count:
@@ -224,27 +289,7 @@ def delete(
     return vault
 
 
-def _check_capacity(rt: Runtime, capacity_gb: int) -> None:
-    low = rt.conf.quota.min_capacity_gb
-    high = rt.conf.quota.max_capacity_gb
-    if not low <= capacity_gb <= high:
-        raise exception.Invalid(
-            f'capacity_gb: {capacity_gb} is not between {low} and {high}.'
-        )
-
-
-def _check_quota(rt: Runtime, project_id: str | None) -> None:
-    limit = rt.conf.quota.vaults
-    if limit < 0:
-        return
-    page = paging.Page(limit=limit)
-    if len(db_vaults.find(rt.db, project_id, {}, page)) >= limit:
-        raise exception.QuotaExceeded(limit=limit, resource='vaults')
-
-
 def _check_window(rt: Runtime, vault: model.Vault) -> None:
     days = rt.conf.quota.unsubscribe_days
     if days and paging.utcnow() - vault.created_at > datetime.timedelta(days):
-        raise exception.Conflict(
-            f'A vault can only be deleted within {days} days of its creation.'
-        )
+        raise exception.VaultTooOld(days=days)

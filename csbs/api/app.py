@@ -132,21 +132,21 @@ class _Api:
             flask.g.version = version
             context = self._context(route)
             raw = flask.request
-            answer = route.handler(
-                request.Request(
-                    rt=self._rt,
-                    enforcer=self._enforcer,
-                    context=context,
-                    version=version,
-                    args=args,
-                    query=validation.check_query(
-                        schemas.query, raw.args.items(multi=True)
-                    ),
-                    body=_body(schemas),
-                    url=raw.base_url,
-                    root_url=raw.url_root,
-                )
+            asked = request.Request(
+                rt=self._rt,
+                enforcer=self._enforcer,
+                context=context,
+                version=version,
+                args=args,
+                query=validation.check_query(
+                    schemas.query, raw.args.items(multi=True)
+                ),
+                body=_body(schemas),
+                url=raw.base_url,
+                root_url=raw.url_root,
             )
+            with csbs_context.acting(context.user_id, context.request_id):
+                answer = route.handler(asked)
             self._check_answer(route, schemas, answer)
             return _json(schemas.status, answer)
 

@@ -32,6 +32,8 @@ _NOT_FILTERS = frozenset(
     ('limit', 'marker', 'sort', 'all_projects', 'project_id')
 )
 _TIMES = frozenset(('created_since', 'created_before'))
+#: what a list of all projects can be cut by, beside ids: it has indexes
+_OF_EVERYBODY = _TIMES | {'id', 'status'}
 #: fields that the database calls differently
 _COLUMNS = {'size_bytes': 'size'}
 
@@ -61,23 +63,42 @@ def of(
     :param all_projects_rule: who may ask for other projects' resources
     :param sort: the order when the query names none
     :raises Forbidden: when another project is asked for without the right
+    :raises Invalid: when a list of all projects would take too long
     """
     project_id = req.context.project_id
     wanted = req.query.get('project_id', project_id)
     if req.query.get('all_projects') or wanted != project_id:
         req.can(all_projects_rule)
         project_id = req.query.get('project_id')
+    filters, keys = _filters(req), _sort(req, sort)
+    if project_id is None:
+        _check_of_everybody(filters, keys)
     limit = _limit(req)
     return Listing(
         project_id=project_id,
-        filters=_filters(req),
+        filters=filters,
         page=paging.Page(
-            limit=limit + 1,
-            marker=req.query.get('marker'),
-            sort=_sort(req, sort),
+            limit=limit + 1, marker=req.query.get('marker'), sort=keys
         ),
         limit=limit,
     )
+
+
+def _check_of_everybody(
+    filters: Mapping[str, Any], sort: tuple[tuple[str, bool], ...]
+) -> None:
+    odd = [
+        name
+        for name in filters
+        if name not in _OF_EVERYBODY and not name.endswith('_id')
+    ]
+    if [name for name, _ in sort] != ['created_at']:
+        odd.append('sort')
+    if odd:
+        raise exception.Invalid(
+            f'{odd[0]}: a list of all projects is sorted by created_at, and '
+            'cut by status, times and ids only; ask for one project_id.'
+        )
 
 
 def answer(

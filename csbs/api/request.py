@@ -57,6 +57,17 @@ class Request:
         """
         authorize(self.enforcer, self.context, rule, target)
 
+    def readable(self, all_projects_rule: str) -> str | None:
+        """Return the project that the caller may look at; None: every one.
+
+        :param all_projects_rule: who may look at other projects' resources
+        """
+        try:
+            self.can(all_projects_rule)
+        except exception.Forbidden:
+            return self.context.project_id
+        return None
+
 
 def authorize(
     enforcer: policy.Enforcer,

@@ -26,6 +26,7 @@ from typing import Any
 from csbs.api import request
 from csbs.api.handlers import backups
 from csbs.api.handlers import policies
+from csbs.api.handlers import quotas
 from csbs.api.handlers import restores
 from csbs.api.handlers import root
 from csbs.api.handlers import servers
@@ -52,6 +53,7 @@ class Route:
 _VAULT = '/v1/vaults/{vault_id}'
 _BACKUP = '/v1/backups/{backup_id}'
 _POLICY = '/v1/policies/{policy_id}'
+_QUOTA = '/v1/quotas/{project_id}'
 
 ROUTES = tuple(
     Route(*fields)
@@ -139,6 +141,10 @@ ROUTES = tuple(
             servers.show_server,
             'csbs:servers:get',
         ),
+        ('GET', '/v1/quotas', quotas.show_own_quota, 'csbs:quotas:get_own'),
+        ('GET', _QUOTA, quotas.show_quota, 'csbs:quotas:get'),
+        ('PUT', _QUOTA, quotas.update_quota, 'csbs:quotas:update'),
+        ('DELETE', _QUOTA, quotas.reset_quota, 'csbs:quotas:reset'),
         ('GET', '/v1/services', services.list_services, 'csbs:services:list'),
     )
 )

@@ -102,6 +102,8 @@ def configure(argv: Sequence[str]) -> cfg.ConfigOpts:
     # One process frees what it deletes soon: nobody's listings lag.
     conf.set_default('collect_grace', 60, group='store')
     conf.set_default('interval', 2, group='scheduler')
+    # Few policies are no stampede: each begins when it is due.
+    conf.set_default('spread', 0, group='scheduler')
     return conf
 
 
@@ -137,6 +139,7 @@ class Standalone:
             protection_manager.Manager(rt),
             scheduler_manager.Manager(rt),
         ]
+        service.spare_collector()
         web = threading.Thread(target=server.serve, name='api')
         for part in parts:
             part.start()

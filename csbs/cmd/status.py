@@ -21,6 +21,7 @@ from oslo_upgradecheck import upgradecheck
 from csbs import conf as csbs_conf
 from csbs import exception
 from csbs import keys
+from csbs import notifications
 from csbs import plugins
 from csbs import service
 from csbs.db import migration
@@ -49,6 +50,7 @@ class Checks(upgradecheck.UpgradeCommands):
         try:
             plugins.load('csbs.cloud', self._conf.protection.cloud)
             plugins.load('csbs.object_store', self._conf.store.backend)
+            notifications.check_drivers(self._conf)
         except (plugins.UnknownDriver, exception.CsbsError) as error:
             return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)

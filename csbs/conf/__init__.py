@@ -64,7 +64,10 @@ _LOG_LEVELS = [
     # It would write the passwords of new servers down.
     'novaclient=WARN',
     'oslo.messaging=WARN',
+    # What the driver "log" of notifications writes.
+    'oslo.messaging.notification=INFO',
     'oslo_messaging=WARN',
+    'oslo_messaging.notify=CRITICAL',
     'sqlalchemy=WARN',
     'stevedore=WARN',
     'urllib3=WARN',

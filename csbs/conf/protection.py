@@ -30,6 +30,15 @@ OPTS: list[cfg.Opt] = [
         help='How many tasks one process runs at the same time.',
     ),
     cfg.IntOpt(
+        'max_parallel',
+        default=4,
+        min=1,
+        max=64,
+        help='How many servers of one policy are backed up at the same time, '
+        'by all processes together, unless the policy says else. How many '
+        'backups one process makes at a time is set by slots.',
+    ),
+    cfg.IntOpt(
         'poll_interval',
         default=5,
         min=1,

@@ -56,10 +56,11 @@ OPTS: list[cfg.Opt] = [
     ),
     cfg.IntOpt(
         'unsubscribe_days',
-        default=0,
+        default=7,
         min=0,
-        help='Days after its creation within which a vault may be deleted. '
-        '0: at any time. Only an empty vault can be deleted at all.',
+        help='Days after its creation within which a vault may be given up. '
+        '0: at any time, as suits a private cloud. Only an empty vault can '
+        'be given up at all.',
     ),
 ]
 

@@ -38,6 +38,22 @@ OPTS: list[cfg.Opt] = [
         help='The time of day, on the clock of each policy, at which backups '
         'that a policy keeps no longer are deleted.',
     ),
+    cfg.IntOpt(
+        'spread',
+        default=600,
+        min=0,
+        help='Seconds over which the runs of policies that are due at the '
+        'same time are spread. Each policy has a place of its own in it, '
+        'the same one every time. Runs by hand begin at once. 0: all begin '
+        'when they are due.',
+    ),
+    cfg.IntOpt(
+        'task_history_days',
+        default=90,
+        min=0,
+        help='Days that tasks which are over stay in the list of tasks. '
+        '0: for ever.',
+    ),
 ]
 
 

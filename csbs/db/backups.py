@@ -16,29 +16,31 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from csbs import exception
 from csbs.db import convert
 from csbs.db import models
 from csbs.db import paging
+from csbs.db import usage
 from csbs.db.session import Database
 from csbs.db.session import hit
 from csbs.domain import model
+from csbs.domain import retention
 from csbs.domain import states
 
 
 @dataclasses.dataclass(frozen=True)
-class ChainItem:
-    """An item of a complete backup, with what its charge was taken against.
+class Last:
+    """Which backup of a server is its newest, and what it was called."""
 
-    :ivar charged_against: item id, or None when it is charged in full
-    """
-
-    item: model.Item
-    charged_against: str | None
+    id: str
+    server_name: str
+    created_at: datetime.datetime
 
 
 def create(db: Database, backup: model.Backup) -> None:
@@ -49,25 +51,28 @@ def create(db: Database, backup: model.Backup) -> None:
         if field.name not in ('items', 'fault')
     }
     columns['server_facts'] = dict(backup.server_facts)
-    with db.writer() as session:
+    columns.update(fault_columns(backup.fault))
+    with usage.kept(db, backup.id) as session:
         session.add(models.Backup(**columns))
         session.flush()
-        set_items(db, backup.id, backup.items)
+        _add_items(session, backup.items)
 
 
 def set_items(
     db: Database, backup_id: str, items: Sequence[model.Item]
 ) -> None:
     """Replace the items of a backup."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         session.execute(
             sa.delete(models.Item).where(models.Item.backup_id == backup_id)
         )
-        for position, item in enumerate(items):
-            session.add(
-                models.Item(position=position, **dataclasses.asdict(item))
-            )
-        session.flush()
+        _add_items(session, items)
+
+
+def _add_items(session: orm.Session, items: Sequence[model.Item]) -> None:
+    for position, item in enumerate(items):
+        session.add(models.Item(position=position, **dataclasses.asdict(item)))
+    session.flush()
 
 
 def get(
@@ -113,7 +118,7 @@ def in_vault(db: Database, vault_id: str) -> list[str]:
 
 def update(db: Database, backup_id: str, changes: Mapping[str, Any]) -> None:
     """Set columns of a backup; the status only through :func:`move`."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         row = session.get(models.Backup, backup_id)
         if row is None:
             raise exception.BackupNotFound(id=backup_id)
@@ -173,7 +178,7 @@ def _guarded(
 ) -> bool:
     if 'fault' in changes:
         changes.update(fault_columns(changes.pop('fault')))
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         result = session.execute(
             sa.update(models.Backup)
             .where(
@@ -199,7 +204,7 @@ def _busy(
 
 def delete(db: Database, backup_id: str) -> None:
     """Strike a backup and its items out; fine when it is gone."""
-    with db.writer() as session:
+    with usage.kept(db, backup_id) as session:
         for model_, column in (
             (models.Item, models.Item.backup_id),
             (models.Backup, models.Backup.id),
@@ -225,7 +230,7 @@ def latest(db: Database, server_id: str, vault_id: str) -> model.Backup | None:
 
 def last_of_servers(
     db: Database, project_id: str | None, server_ids: Collection[str]
-) -> dict[str, model.Backup]:
+) -> dict[str, Last]:
     """Return the newest complete backup of each server, in any vault."""
     newest = (
         sa.select(
@@ -237,53 +242,68 @@ def last_of_servers(
             models.Backup.status.in_(states.COMPLETE),
         )
         .group_by(models.Backup.server_id)
+        .subquery()
+    )
+    query = sa.select(
+        models.Backup.server_id,
+        models.Backup.id,
+        models.Backup.server_name,
+        models.Backup.created_at,
+    ).join(
+        newest,
+        sa.and_(
+            models.Backup.server_id == newest.c.server_id,
+            models.Backup.created_at == newest.c.created_at,
+        ),
     )
     if project_id is not None:
-        newest = newest.where(models.Backup.project_id == project_id)
-    newest_of = newest.subquery()
+        query = query.where(models.Backup.project_id == project_id)
     with db.reader() as session:
-        rows = session.scalars(
-            sa.select(models.Backup).join(
-                newest_of,
-                sa.and_(
-                    models.Backup.server_id == newest_of.c.server_id,
-                    models.Backup.created_at == newest_of.c.created_at,
-                ),
-            )
-        )
-        return {row.server_id: convert.backup(row) for row in rows}
+        return {
+            row.server_id: Last(row.id, row.server_name, row.created_at)
+            for row in session.execute(query)
+        }
 
 
-def chain(db: Database, vault_id: str, volume_id: str) -> list[ChainItem]:
-    """Return the items of a volume in a vault's complete backups.
-
-    Oldest first. Backups that are being deleted are not in it.
-    """
+def made_by(db: Database, policy_id: str) -> list[retention.Made]:
+    """Return what a policy's schedule made, as far as it may be cleaned."""
     with db.reader() as session:
-        rows = session.scalars(
-            sa.select(models.Item)
-            .join(models.Backup, models.Backup.id == models.Item.backup_id)
-            .where(
-                models.Item.volume_id == volume_id,
-                models.Backup.vault_id == vault_id,
-                models.Backup.status.in_(states.COMPLETE),
+        rows = session.execute(
+            sa.select(
+                models.Backup.id,
+                models.Backup.server_id,
+                models.Backup.status,
+                models.Backup.created_at,
+            ).where(
+                models.Backup.policy_id == policy_id,
+                models.Backup.trigger == model.Trigger.SCHEDULED,
+                models.Backup.status.in_(states.STABLE),
             )
-            .order_by(models.Backup.created_at, models.Backup.id)
         )
         return [
-            ChainItem(convert.item(row), row.charged_against) for row in rows
+            retention.Made(
+                id=row.id,
+                server_id=row.server_id,
+                status=model.BackupStatus(row.status),
+                created_at=row.created_at,
+            )
+            for row in rows
         ]
 
 
-def charge(
-    db: Database, item_id: str, charged_bytes: int, against: str | None
-) -> None:
-    """Set what an item counts against its vault; fine when it is gone."""
-    with db.writer() as session:
-        session.execute(
-            sa.update(models.Item)
-            .where(models.Item.id == item_id)
-            .values(charged_bytes=charged_bytes, charged_against=against)
+def name_taken(db: Database, server_id: str, name: str) -> bool:
+    """Tell whether a backup of a server has a name."""
+    with db.reader() as session:
+        return (
+            session.scalar(
+                sa.select(models.Backup.id)
+                .where(
+                    models.Backup.server_id == server_id,
+                    models.Backup.name == name,
+                )
+                .limit(1)
+            )
+            is not None
         )
 
 
@@ -296,16 +316,6 @@ def update_item(
             sa.update(models.Item)
             .where(models.Item.id == item_id)
             .values(**changes)
-        )
-
-
-def release_charges(db: Database, backup_id: str) -> None:
-    """Let a backup that came to nothing count nothing."""
-    with db.writer() as session:
-        session.execute(
-            sa.update(models.Item)
-            .where(models.Item.backup_id == backup_id)
-            .values(charged_bytes=0, charged_against=None)
         )
 
 

@@ -12,8 +12,6 @@
 
 """Rows to dataclasses: the only way out of ``db``."""
 
-import dataclasses
-
 from csbs.db import models
 from csbs.domain import model
 
@@ -25,8 +23,18 @@ def fault(row: models.Faulted) -> model.Fault | None:
 
 
 def item(row: models.Item) -> model.Item:
-    names = [field.name for field in dataclasses.fields(model.Item)]
-    return model.Item(**{name: getattr(row, name) for name in names})
+    # There are many of them: they are not put together name by name.
+    return model.Item(
+        id=row.id,
+        backup_id=row.backup_id,
+        volume_id=row.volume_id,
+        volume_name=row.volume_name,
+        device=row.device,
+        bootable=row.bootable,
+        size=row.size,
+        changed_bytes=row.changed_bytes,
+        charged_bytes=row.charged_bytes,
+    )
 
 
 def backup(row: models.Backup) -> model.Backup:
@@ -90,6 +98,9 @@ def task(row: models.Task) -> model.Task:
         started_at=row.started_at,
         finished_at=row.finished_at,
         heartbeat_at=row.heartbeat_at,
+        policy_id=row.policy_id,
+        parent_id=row.parent_id,
+        held=row.held,
     )
 
 

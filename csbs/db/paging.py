@@ -10,7 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Filters, sorting and marker paging, the same for every list."""
+"""Filters, sorting and marker paging, the same for every list.
+
+A list by one key is read along an index, from the marker on: the index has
+what the list is cut by, the key, the time of creation and the id. So a page
+costs the same wherever it is and however long the list.
+"""
 
 from collections.abc import Mapping
 import dataclasses
@@ -32,7 +37,8 @@ class Page:
     """Which part of a list is wanted.
 
     :ivar marker: the id of the last one on the page before
-    :ivar sort: (column, whether descending); the id breaks ties
+    :ivar sort: (column, whether descending); what is equal in these goes
+        by time of creation, then by id
     """
 
     limit: int = 1000
@@ -46,15 +52,17 @@ def select_page(
     project_id: str | None,
     filters: Mapping[str, Any],
     page: Page,
+    *conditions: sa.ColumnElement[bool],
 ) -> list[M]:
     """Return the rows of one page.
 
     :param project_id: None for every project's
     :param filters: column name to value; ``created_since`` and
         ``created_before`` take datetimes
+    :param conditions: what is wanted beside that
     :raises Invalid: for an unknown column or marker
     """
-    query = sa.select(model)
+    query = sa.select(model).where(*conditions)
     if project_id is not None:
         query = query.where(_column(model, 'project_id') == project_id)
     for name, value in filters.items():
@@ -65,18 +73,14 @@ def select_page(
         else:
             query = query.where(_column(model, name) == value)
     keys = [(_column(model, name), down) for name, down in page.sort]
-    if not any(column.key == 'id' for column, _ in keys):
-        keys.append((_column(model, 'id'), keys[-1][1] if keys else False))
+    for name in ('created_at', 'id'):
+        named = {column.key for column, _ in keys}
+        if name not in named and 'id' not in named:
+            keys.append((_column(model, name), keys[-1][1] if keys else False))
     if page.marker is not None:
-        marker = session.get(model, page.marker)
-        if marker is None or (
-            project_id is not None
-            and getattr(marker, 'project_id', project_id) != project_id
-        ):
-            raise exception.Invalid(
-                f'marker: there is nothing with the id {page.marker}.'
-            )
-        query = query.where(_after(keys, marker))
+        values = _marked(session, model, project_id, page.marker, keys)
+        dialect = session.get_bind().dialect.name
+        query = query.where(_after(keys, values, dialect))
     for column, down in keys:
         # NULLs sort first going up, on every database alike.
         query = (
@@ -98,15 +102,56 @@ def _column(model: type[models.Base], name: str) -> sa.Column[Any]:
     return column
 
 
+def _marked(
+    session: orm.Session,
+    model: type[models.Base],
+    project_id: str | None,
+    marker: str,
+    keys: list[tuple[sa.Column[Any], bool]],
+) -> list[Any]:
+    """Return what the marker has in the columns of the sort order.
+
+    :raises Invalid: when it is not there, or another project's
+    """
+    query = sa.select(*(column for column, _ in keys)).where(
+        _column(model, 'id') == marker
+    )
+    if project_id is not None:
+        query = query.where(_column(model, 'project_id') == project_id)
+    row = session.execute(query).first()
+    if row is None:
+        raise exception.Invalid(
+            f'marker: there is nothing with the id {marker}.'
+        )
+    return list(row)
+
+
 def _after(
-    keys: list[tuple[sa.Column[Any], bool]], marker: models.Base
+    keys: list[tuple[sa.Column[Any], bool]],
+    values: list[Any],
+    dialect: str,
 ) -> sa.ColumnElement[bool]:
-    """Return the condition for rows behind the marker in the sort order."""
-    mapper = sa.inspect(type(marker))
+    """Return the condition for rows behind the marker in the sort order.
+
+    :param values: what the marker has there
+    """
+    downs = {down for _, down in keys}
+    nullable = any(column.nullable for column, _ in keys)
+    rows_in_order = dialect not in ('mysql', 'mariadb')
+    if rows_in_order and len(downs) == 1 and not nullable:
+        # PostgreSQL and SQLite find this place in an index; MySQL and
+        # MariaDB do so with the long form only.
+        here = sa.tuple_(*(column for column, _ in keys))
+        there = sa.tuple_(
+            *(
+                sa.literal(value, column.type)
+                for (column, _), value in zip(keys, values, strict=True)
+            )
+        )
+        return here < there if downs == {True} else here > there
     alternatives = []
     equal: list[sa.ColumnElement[bool]] = []
-    for column, down in keys:
-        value = getattr(marker, mapper.get_property_by_column(column).key)
+    for (column, down), value in zip(keys, values, strict=True):
         beyond: sa.ColumnElement[bool]
         if value is None:
             beyond = sa.false() if down else column.is_not(None)

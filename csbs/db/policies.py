@@ -19,6 +19,7 @@ import dataclasses
 import datetime
 from typing import Any
 
+from oslo_db import exception as oslo_db_exception
 import sqlalchemy as sa
 from sqlalchemy import orm
 
@@ -27,6 +28,7 @@ from csbs.db import models
 from csbs.db import paging
 from csbs.db.session import Database
 from csbs.db.session import hit
+from csbs.db.session import take
 from csbs.domain import policy as domain
 from csbs.domain import recurrence
 from csbs.domain import retention
@@ -69,15 +71,12 @@ def lock(
     :raises PolicyNotFound: also when it is another project's
     """
     with db.writer() as session:
-        row = session.scalar(
-            sa.select(models.Policy)
-            .where(models.Policy.id == policy_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        if row is None or project_id not in (None, row.project_id):
+        wanted = [models.Policy.id == policy_id]
+        if project_id is not None:
+            wanted.append(models.Policy.project_id == project_id)
+        if not take(session, models.Policy, *wanted):
             raise exception.PolicyNotFound(id=policy_id)
-        return _convert(session, [row])[0]
+        return get(db, policy_id)
 
 
 def find(
@@ -106,6 +105,42 @@ def save(db: Database, policy: domain.Policy) -> None:
         session.expire_all()
 
 
+def count(db: Database, project_id: str) -> int:
+    """Return how many policies a project has."""
+    return _count(db, models.Policy.project_id == project_id)
+
+
+def count_of_vault(db: Database, vault_id: str) -> int:
+    """Return how many policies are bound to a vault."""
+    return _count(db, models.Policy.vault_id == vault_id)
+
+
+def _count(db: Database, condition: sa.ColumnElement[bool]) -> int:
+    with db.reader() as session:
+        return (
+            session.scalar(
+                sa.select(sa.func.count())
+                .select_from(models.Policy)
+                .where(condition)
+            )
+            or 0
+        )
+
+
+def name_taken(db: Database, project_id: str, name: str) -> bool:
+    """Tell whether a policy of a project has a name."""
+    return (
+        _count(
+            db,
+            sa.and_(
+                models.Policy.project_id == project_id,
+                models.Policy.name == name,
+            ),
+        )
+        > 0
+    )
+
+
 def delete(db: Database, policy_id: str) -> None:
     """Strike a policy out and free its servers; fine when it is gone."""
     with db.writer() as session:
@@ -120,16 +155,36 @@ def delete(db: Database, policy_id: str) -> None:
 
 def add_server(db: Database, policy_id: str, server_id: str) -> None:
     """Bind a server, taking it from the policy that it is bound to."""
+    columns = {
+        'policy_id': policy_id,
+        'failing': False,
+        'created_at': paging.utcnow(),
+    }
+    while not _move_server(db, server_id, columns):
+        try:
+            with db.writer() as session, session.begin_nested():
+                session.add(
+                    models.PolicyServer(server_id=server_id, **columns)
+                )
+                session.flush()
+        except oslo_db_exception.DBDuplicateEntry:
+            # Another transaction bound it first: now it can be moved.
+            continue
+        return
+
+
+def _move_server(
+    db: Database, server_id: str, columns: Mapping[str, Any]
+) -> bool:
     with db.writer() as session:
-        remove_server(db, server_id)
-        session.add(
-            models.PolicyServer(
-                server_id=server_id,
-                policy_id=policy_id,
-                created_at=paging.utcnow(),
-            )
+        result = session.execute(
+            sa.update(models.PolicyServer)
+            .where(models.PolicyServer.server_id == server_id)
+            .values(**columns)
+            .execution_options(synchronize_session=False)
         )
-        session.flush()
+        session.expire_all()
+        return hit(result)
 
 
 def remove_server(
@@ -157,44 +212,90 @@ def of_servers(db: Database, server_ids: Collection[str]) -> dict[str, str]:
         return {row.server_id: row.policy_id for row in rows}
 
 
+def set_failing(
+    db: Database,
+    policy_id: str,
+    failing: bool,
+    server_id: str | None = None,
+) -> None:
+    """Note how the newest scheduled backup of a server ended.
+
+    :param server_id: None for all servers of the policy
+    """
+    query = sa.update(models.PolicyServer).where(
+        models.PolicyServer.policy_id == policy_id
+    )
+    if server_id is not None:
+        query = query.where(models.PolicyServer.server_id == server_id)
+    with db.writer() as session:
+        session.execute(
+            query.values(failing=failing).execution_options(
+                synchronize_session=False
+            )
+        )
+        session.expire_all()
+
+
+def failing(db: Database, policy_id: str) -> set[str]:
+    """Return the servers whose newest scheduled backup failed."""
+    with db.reader() as session:
+        return set(
+            session.scalars(
+                sa.select(models.PolicyServer.server_id).where(
+                    models.PolicyServer.policy_id == policy_id,
+                    models.PolicyServer.failing.is_(True),
+                )
+            )
+        )
+
+
 def unbind_vault(db: Database, vault_id: str) -> None:
     """Let every policy of a vault go; none of them runs by itself then."""
     with db.writer() as session:
         session.execute(
             sa.update(models.Policy)
             .where(models.Policy.vault_id == vault_id)
-            .values(vault_id=None, next_run_at=None)
+            .values(vault_id=None, next_run_at=None, fire_at=None)
             .execution_options(synchronize_session=False)
         )
         session.expire_all()
 
 
-def due(db: Database, now: datetime.datetime) -> list[domain.Policy]:
-    """Return the policies that should run by now."""
-    return _due(db, models.Policy.next_run_at <= now)
+def due(
+    db: Database, now: datetime.datetime, limit: int
+) -> list[domain.Policy]:
+    """Return policies whose run is to be started by now, the oldest first."""
+    return _due(db, models.Policy.fire_at, now, limit)
 
 
 def due_for_pruning(
-    db: Database, now: datetime.datetime
+    db: Database, now: datetime.datetime, limit: int
 ) -> list[domain.Policy]:
-    """Return the policies whose backups should be looked through by now."""
-    return _due(db, models.Policy.prune_at <= now)
+    """Return policies whose backups should be looked through by now."""
+    return _due(db, models.Policy.prune_at, now, limit)
 
 
-def take_run(
-    db: Database, policy: domain.Policy, following: datetime.datetime | None
-) -> bool:
-    """Take a due run by compare-and-swap; of many schedulers one gets it."""
+def take_run(db: Database, policy: domain.Policy, plan: domain.Plan) -> bool:
+    """Take a due run by compare-and-swap; of many schedulers one gets it.
+
+    The policy is this transaction's alone then.
+
+    :param plan: the run behind it
+    """
     return _take(
         db,
         policy,
         models.Policy.next_run_at == policy.next_run_at,
-        next_run_at=following,
+        models.Policy.fire_at == policy.fire_at,
+        next_run_at=plan.next_run_at,
+        fire_at=plan.fire_at,
     )
 
 
 def take_pruning(
-    db: Database, policy: domain.Policy, following: datetime.datetime
+    db: Database,
+    policy: domain.Policy,
+    following: datetime.datetime | None,
 ) -> bool:
     """Take a due look through the backups, as :func:`take_run`."""
     return _take(
@@ -205,17 +306,29 @@ def take_pruning(
     )
 
 
+def prune_soon(db: Database, policy_id: str, now: datetime.datetime) -> None:
+    """Have a policy's backups looked through; fine when it is gone."""
+    with db.writer() as session:
+        session.execute(
+            sa.update(models.Policy)
+            .where(models.Policy.id == policy_id)
+            .values(prune_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        session.expire_all()
+
+
 def _take(
     db: Database,
     policy: domain.Policy,
-    condition: sa.ColumnElement[bool],
+    *conditions: sa.ColumnElement[bool],
     **columns: Any,
 ) -> bool:
     with db.writer() as session:
         result = session.execute(
             sa.update(models.Policy)
-            .where(models.Policy.id == policy.id, condition)
-            .values(**columns)
+            .where(models.Policy.id == policy.id, *conditions)
+            .values(revision=models.Policy.revision + 1, **columns)
             .execution_options(synchronize_session=False)
         )
         session.expire_all()
@@ -223,13 +336,14 @@ def _take(
 
 
 def _due(
-    db: Database, condition: sa.ColumnElement[bool]
+    db: Database,
+    column: orm.InstrumentedAttribute[datetime.datetime | None],
+    now: datetime.datetime,
+    limit: int,
 ) -> list[domain.Policy]:
+    query = sa.select(models.Policy).where(column <= now).order_by(column)
     with db.reader() as session:
-        return _convert(
-            session,
-            [*session.scalars(sa.select(models.Policy).where(condition))],
-        )
+        return _convert(session, [*session.scalars(query.limit(limit))])
 
 
 def _columns(policy: domain.Policy) -> dict[str, Any]:
@@ -241,7 +355,9 @@ def _columns(policy: domain.Policy) -> dict[str, Any]:
         'retention_kind': policy.retention.kind.value,
         'retention_value': policy.retention.value,
         'allow_pause': policy.allow_pause,
+        'max_parallel': policy.max_parallel,
         'next_run_at': policy.next_run_at,
+        'fire_at': policy.fire_at,
         'prune_at': policy.prune_at,
     }
 
@@ -250,12 +366,12 @@ def _convert(
     session: orm.Session, rows: Sequence[models.Policy]
 ) -> list[domain.Policy]:
     servers: dict[str, list[str]] = {row.id: [] for row in rows}
-    for bound in session.scalars(
-        sa.select(models.PolicyServer)
+    for policy_id, server_id in session.execute(
+        sa.select(models.PolicyServer.policy_id, models.PolicyServer.server_id)
         .where(models.PolicyServer.policy_id.in_(servers))
         .order_by(models.PolicyServer.created_at)
     ):
-        servers[bound.policy_id].append(bound.server_id)
+        servers[policy_id].append(server_id)
     return [
         domain.Policy(
             id=row.id,
@@ -264,6 +380,7 @@ def _convert(
             enabled=row.enabled,
             vault_id=row.vault_id,
             allow_pause=row.allow_pause,
+            max_parallel=row.max_parallel,
             schedule=recurrence.Schedule(
                 times=tuple(row.schedule['times']),
                 timezone=row.schedule['timezone'],
@@ -277,6 +394,7 @@ def _convert(
             created_at=row.created_at,
             updated_at=row.updated_at,
             next_run_at=row.next_run_at,
+            fire_at=row.fire_at,
             prune_at=row.prune_at,
             server_ids=tuple(servers[row.id]),
         )

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import contextlib
 import threading
 from typing import Any
+from typing import Protocol
 from typing import TypeVar
 
 from oslo_db import api as oslo_db_api
@@ -30,7 +31,29 @@ from oslo_db.sqlalchemy import enginefacade
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from csbs.db import models
+
 T = TypeVar('T')
+
+
+class Watch(Protocol):
+    """Sees what one transaction does."""
+
+    def close(self) -> None:
+        """Act for the last time in the transaction, which will commit."""
+        ...
+
+    def committed(self) -> None:
+        """Act once it has; must not fail."""
+        ...
+
+
+class Watcher(Protocol):
+    """Sees what transactions do."""
+
+    def begin(self, session: orm.Session) -> Watch:
+        """Watch a transaction that begins."""
+        ...
 
 
 @enginefacade.transaction_context_provider
@@ -45,6 +68,7 @@ class Database:
         """
         self.url = connection
         self._manager = enginefacade.transaction_context()
+        self._manager.append_on_engine_create(_read_committed)
         self._manager.configure(
             connection=connection, sqlite_fk=True, **options
         )
@@ -56,7 +80,12 @@ class Database:
             if connection.startswith('sqlite')
             else contextlib.nullcontext()
         )
-        self._depth = threading.local()
+        self._here = threading.local()
+        self._watcher: Watcher | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Let every writing transaction be watched from now on."""
+        self._watcher = watcher
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[orm.Session]:
@@ -74,20 +103,28 @@ class Database:
 
         Committed when the outermost block ends, rolled back when it raises.
         """
+        if self._inside():
+            with self._manager.writer.using(self) as session:
+                yield session
+            return
         with self._one_writer:
-            self._depth.value = self._inside() + 1
+            self._here.writing = True
+            watch: Watch | None = None
             try:
                 with self._manager.writer.using(self) as session:
-                    if (
-                        self._depth.value == 1
-                        and session.get_bind().dialect.name == 'sqlite'
-                    ):
+                    if session.get_bind().dialect.name == 'sqlite':
                         # Take the write lock now: another process's writer
                         # is then waited for instead of refused half way.
                         _begin_immediate(session)
+                    if self._watcher is not None:
+                        watch = self._watcher.begin(session)
                     yield session
+                    if watch is not None:
+                        watch.close()
             finally:
-                self._depth.value -= 1
+                self._here.writing = False
+            if watch is not None:
+                watch.committed()
 
     def run(self, work: Callable[[], T]) -> T:
         """Run ``work`` in one transaction, again if it met a deadlock.
@@ -130,10 +167,29 @@ class Database:
         """Close every connection."""
         self._manager.dispose_pool()
 
-    def _inside(self) -> int:
-        """Return how deep this thread is in writing transactions."""
-        depth: int = getattr(self._depth, 'value', 0)
-        return depth
+    def _inside(self) -> bool:
+        """Tell whether this thread is in a writing transaction."""
+        return bool(getattr(self._here, 'writing', False))
+
+
+def _read_committed(engine: sa.Engine) -> None:
+    """Let a transaction see what others committed, once it has waited.
+
+    As PostgreSQL does by itself. MySQL would go on showing what was there
+    when the transaction first looked, also behind a lock it waited for.
+    """
+    if engine.dialect.name != 'mysql':
+        return
+
+    @sa.event.listens_for(engine, 'connect')
+    def choose(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+            )
+
+    # The engine has tried a connection already, which did not hear of it.
+    engine.dispose()
 
 
 def _begin_immediate(session: orm.Session) -> None:
@@ -146,3 +202,23 @@ def _begin_immediate(session: orm.Session) -> None:
 def hit(result: Any) -> bool:
     """Tell whether an UPDATE changed its one row: a swap that was won."""
     return bool(result.rowcount == 1)
+
+
+def take(
+    session: orm.Session,
+    model: type[models.Locked],
+    *conditions: sa.ColumnElement[bool],
+) -> bool:
+    """Let no other transaction have a row until this one ends.
+
+    :param conditions: what the row is found by
+    :returns: whether it is there
+    """
+    result = session.execute(
+        sa.update(model)
+        .where(*conditions)
+        .values(revision=model.revision + 1)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire_all()
+    return hit(result)

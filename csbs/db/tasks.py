@@ -18,6 +18,7 @@ task was given to another finds out at its next write.
 """
 
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import datetime
@@ -32,8 +33,10 @@ from csbs.db import backups
 from csbs.db import convert
 from csbs.db import models
 from csbs.db import paging
+from csbs.db import runs
 from csbs.db.session import Database
 from csbs.db.session import hit
+from csbs.db.session import take
 from csbs.domain import model
 from csbs.domain import states
 
@@ -68,7 +71,7 @@ def get(
         row = session.get(models.Task, task_id, populate_existing=True)
         if row is None or project_id not in (None, row.project_id):
             raise exception.TaskNotFound(id=task_id)
-        return convert.task(row)
+        return runs.with_progress(session, [convert.task(row)])[0]
 
 
 def get_many(db: Database, task_ids: Collection[str]) -> dict[str, model.Task]:
@@ -77,7 +80,12 @@ def get_many(db: Database, task_ids: Collection[str]) -> dict[str, model.Task]:
         rows = session.scalars(
             sa.select(models.Task).where(models.Task.id.in_(task_ids))
         )
-        return {row.id: convert.task(row) for row in rows}
+        return {
+            task.id: task
+            for task in runs.with_progress(
+                session, [convert.task(row) for row in rows]
+            )
+        }
 
 
 def find(
@@ -91,7 +99,7 @@ def find(
         rows = paging.select_page(
             session, models.Task, project_id, filters, page
         )
-        return [convert.task(row) for row in rows]
+        return runs.with_progress(session, [convert.task(row) for row in rows])
 
 
 def active(db: Database, **columns: Any) -> list[model.Task]:
@@ -115,7 +123,11 @@ def claim(db: Database, owner: str) -> model.Task | None:
         with db.reader() as session:
             task_id = session.scalar(
                 sa.select(models.Task.id)
-                .where(models.Task.status == model.TaskStatus.QUEUED)
+                .where(
+                    models.Task.status == model.TaskStatus.QUEUED,
+                    # MySQL and MariaDB look "IS false" up in no index.
+                    models.Task.held == sa.false(),
+                )
                 .order_by(models.Task.created_at, models.Task.id)
                 .limit(1)
             )
@@ -131,6 +143,7 @@ def _claim(db: Database, task_id: str, owner: str) -> bool:
         db,
         task_id,
         models.Task.status == model.TaskStatus.QUEUED,
+        models.Task.held.is_(False),
         status=model.TaskStatus.RUNNING,
         owner=owner,
         heartbeat_at=now,
@@ -187,6 +200,8 @@ def close_to_cancel(db: Database, task_id: str, owner: str) -> None:
 def request_cancel(db: Database, task_id: str) -> None:
     """Ask a task's worker, present or future, to stop.
 
+    One that is held waits no more: a worker can end it.
+
     :raises TaskNotCancellable: when it is over or past the point
     """
 
@@ -197,6 +212,7 @@ def request_cancel(db: Database, task_id: str) -> None:
             models.Task.status.in_(states.ACTIVE_TASK),
             models.Task.cancellable.is_(True),
             cancel_requested=True,
+            held=False,
         ):
             task = get(db, task_id)
             raise exception.TaskNotCancellable(id=task_id, status=task.status)
@@ -207,13 +223,16 @@ def request_cancel(db: Database, task_id: str) -> None:
 def finish(
     db: Database,
     task_id: str,
-    owner: str,
+    owner: str | None,
     status: model.TaskStatus,
     fault: model.Fault | None = None,
     result: Mapping[str, Any] | None = None,
+    **figures: int,
 ) -> None:
     """End a task and free its server; part of the caller's transaction.
 
+    :param owner: None for one that no worker has
+    :param figures: bytes_done and bytes_total, when they are to be written
     :raises TaskLost: when the task is no longer this worker's
     """
     columns: dict[str, Any] = dict(backups.fault_columns(fault))
@@ -233,6 +252,7 @@ def finish(
             status=status,
             finished_at=paging.utcnow(),
             step='',
+            **figures,
             **columns,
         ):
             raise exception.TaskLost()
@@ -241,6 +261,36 @@ def finish(
                 models.ServerLock.task_id == task_id
             )
         )
+
+
+def leave(db: Database, task_id: str, owner: str, step: str) -> None:
+    """Let a task go on without a worker; part of the caller's transaction.
+
+    Whoever ends what it waits for ends it.
+
+    :raises TaskLost: when the task is no longer this worker's
+    """
+    if not _update(
+        db,
+        task_id,
+        models.Task.owner == owner,
+        models.Task.status == model.TaskStatus.RUNNING,
+        owner=None,
+        heartbeat_at=None,
+        step=step,
+    ):
+        raise exception.TaskLost()
+
+
+def lock(db: Database, task_id: str) -> model.Task:
+    """Return a task that no other transaction changes meanwhile.
+
+    :raises TaskNotFound: when it is gone
+    """
+    with db.writer() as session:
+        if not take(session, models.Task, models.Task.id == task_id):
+            raise exception.TaskNotFound(id=task_id)
+        return get(db, task_id)
 
 
 def put_back(
@@ -317,6 +367,20 @@ def locks(db: Database, server_ids: Collection[str]) -> dict[str, str]:
             )
         )
         return {row.server_id: row.task_id for row in rows}
+
+
+def server_names(db: Database, task_ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of the servers that tasks work on, by task id."""
+    with db.reader() as session:
+        rows = session.execute(
+            sa.select(models.Task.id, models.Backup.server_name)
+            .join(models.Backup, models.Backup.id == models.Task.backup_id)
+            .where(
+                models.Task.id.in_(list(task_ids)),
+                models.Task.server_id == models.Backup.server_id,
+            )
+        )
+        return {row.id: row.server_name for row in rows}
 
 
 def _update(

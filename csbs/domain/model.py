@@ -86,6 +86,8 @@ class VaultStatus(enum.StrEnum):
     """A vault is usable or on its way out."""
 
     AVAILABLE = 'available'
+    #: its term has ended: it takes no new backups until it is renewed
+    EXPIRED = 'expired'
     DELETING = 'deleting'
     ERROR = 'error'
 
@@ -196,7 +198,9 @@ class Vault:
     :ivar used_gb: what counts against the capacity, rounded up
     :ivar used_bytes: the same, exactly
     :ivar stored_bytes: what is physically stored
+    :ivar protected_bytes: what its complete backups would be as full copies
     :ivar key_ref: where the key manager keeps the vault's key
+    :ivar lock_days: days that its backups can't be deleted for, or None
     :ivar task_id: the task that is deleting it, if one is
     """
 
@@ -214,11 +218,27 @@ class Vault:
     task_id: str | None = None
     used_bytes: int = 0
     stored_bytes: int = 0
+    protected_bytes: int = 0
     backup_count: int = 0
+    lock_days: int | None = None
+    tags: tuple[str, ...] = ()
+    policy_ids: tuple[str, ...] = ()
 
     @property
     def used_gb(self) -> int:
         return -(-self.used_bytes // GIB)
+
+    def locked_until(self, backup: 'Backup') -> datetime.datetime | None:
+        """Return until when one of its backups can't be deleted, or None.
+
+        A backup that was never complete protects nothing and is not locked.
+        """
+        if self.lock_days is None or backup.status in (
+            BackupStatus.ERROR,
+            BackupStatus.ERROR_DELETING,
+        ):
+            return None
+        return backup.created_at + datetime.timedelta(days=self.lock_days)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,6 +307,9 @@ class Task:
     :ivar result: what came out (ids of what was made, figures)
     :ivar step: what it does now, one of the words in the API reference
     :ivar owner: host and instance of the worker that claimed it
+    :ivar policy_id: the policy that it runs for
+    :ivar parent_id: the run of a policy that it is a part of
+    :ivar held: whether it waits for another part of the run to end
     """
 
     id: str
@@ -311,6 +334,9 @@ class Task:
     started_at: datetime.datetime | None
     finished_at: datetime.datetime | None
     heartbeat_at: datetime.datetime | None
+    policy_id: str | None = None
+    parent_id: str | None = None
+    held: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,10 @@ of day are those on a wall clock in the schedule's time zone, whose rules are
 those of the IANA time zone database (``zoneinfo``).
 """
 
+import bisect
 import dataclasses
 import datetime
+import functools
 import re
 import zoneinfo
 
@@ -63,7 +65,7 @@ class Schedule:
                 f'timezone: there is no time zone {self.timezone}.'
             ) from None
         if bool(self.weekdays) == (self.every_days is not None):
-            raise ValueError('Give either weekdays or every_days.')
+            raise ValueError('weekdays: give either these or every_days.')
         for day in self.weekdays:
             if day not in WEEKDAYS:
                 raise ValueError(f'weekdays: {day} is not a day like mon.')
@@ -92,21 +94,28 @@ class Schedule:
         :returns: aware, in UTC
         """
         zone = zoneinfo.ZoneInfo(self.timezone)
+        times = sorted(self.times)
         # A day earlier: what the clock jumped over belongs to its own day.
         day = moment.astimezone(zone).date() - _DAY
         for _ in range(_HORIZON_DAYS):
             if self.runs_on(day):
-                later = [
-                    run
-                    for run in (
-                        wall_time(day, time, zone) for time in self.times
-                    )
-                    if run > moment
-                ]
-                if later:
-                    return min(later)
+                # There may be one for every minute, and a day's times come
+                # in the order of its clock, whatever that does.
+                place = bisect.bisect_right(
+                    times,
+                    moment,
+                    key=functools.partial(_run_at, day, zone),
+                )
+                if place < len(times):
+                    return wall_time(day, times[place], zone)
             day += _DAY
         raise AssertionError(f'no run of {self} after {moment}')
+
+
+def _run_at(
+    day: datetime.date, zone: zoneinfo.ZoneInfo, time: str
+) -> datetime.datetime:
+    return wall_time(day, time, zone)
 
 
 def wall_time(

@@ -17,6 +17,7 @@ what the policy's schedule made counts and goes; backups made by hand or by
 a run now are nobody's to clean.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
@@ -27,7 +28,7 @@ from csbs.domain import model
 
 MAX_VALUE = 99999
 
-#: failed backups are kept for a look at them, so many and so long
+#: failed backups are kept for a look at them, so many and for a month
 MAX_FAILED = 10
 FAILED_AGE = datetime.timedelta(days=30)
 
@@ -66,47 +67,78 @@ class Reason(enum.StrEnum):
     TOO_MANY = 'too_many'
     FAILED_TOO_OLD = 'failed_too_old'
     FAILED_TOO_MANY = 'failed_too_many'
+    #: it was to go before, and that failed
+    HALF_DELETED = 'half_deleted'
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A backup that a policy's schedule made, as retention sees it."""
+
+    id: str
+    server_id: str
+    status: model.BackupStatus
+    created_at: datetime.datetime
 
 
 @dataclasses.dataclass(frozen=True)
 class Expired:
     """A backup that goes, with the reason."""
 
-    backup: model.Backup
+    backup: Made
     reason: Reason
 
 
 def expired(
     retention: Retention,
-    backups: Iterable[model.Backup],
+    backups: Iterable[Made],
     now: datetime.datetime,
+    failing: Collection[str] = (),
 ) -> list[Expired]:
     """Return the backups that go.
 
     Failed ones are judged by themselves, so that they never push out an
-    available one.
+    available one. While the runs behind it fail, the newest available backup
+    of a server stays, however old it gets.
 
-    :param backups: those of one policy, in any state
+    :param backups: those that the schedule of one policy made, in any state
     :param now: the present, aware
+    :param failing: servers whose newest backup by the schedule failed, also
+        when that is not kept any more
     """
-    servers: dict[str, list[model.Backup]] = {}
-    failed: list[model.Backup] = []
+    servers: dict[str, list[Made]] = {}
+    failed: list[Made] = []
+    gone: list[Expired] = []
     for backup in sorted(backups, key=_newest_first, reverse=True):
-        if backup.trigger != model.Trigger.SCHEDULED:
-            continue
         if backup.status == model.BackupStatus.AVAILABLE:
             servers.setdefault(backup.server_id, []).append(backup)
         elif backup.status == model.BackupStatus.ERROR:
             failed.append(backup)
-    gone = _failed(failed, now)
-    for complete in servers.values():
-        gone += _complete(retention, complete, now)
+        elif backup.status == model.BackupStatus.ERROR_DELETING:
+            gone.append(Expired(backup, Reason.HALF_DELETED))
+    gone += _failed(failed, now)
+    going = {one.backup for one in gone}
+    newest_failed: dict[str, Made] = {}
+    for one in failed:
+        if one not in going:
+            newest_failed.setdefault(one.server_id, one)
+    for server_id, complete in servers.items():
+        last = newest_failed.get(server_id)
+        stays = server_id in failing or (
+            last is not None
+            and _newest_first(last) > _newest_first(complete[0])
+        )
+        gone += [
+            one
+            for one in _complete(retention, complete, now)
+            if not (stays and one.backup == complete[0])
+        ]
     return gone
 
 
 def _complete(
     retention: Retention,
-    newest_first: Sequence[model.Backup],
+    newest_first: Sequence[Made],
     now: datetime.datetime,
 ) -> list[Expired]:
     value = retention.value or 0
@@ -122,7 +154,7 @@ def _complete(
 
 
 def _failed(
-    newest_first: Sequence[model.Backup], now: datetime.datetime
+    newest_first: Sequence[Made], now: datetime.datetime
 ) -> list[Expired]:
     return [
         Expired(
@@ -136,5 +168,5 @@ def _failed(
     ]
 
 
-def _newest_first(backup: model.Backup) -> tuple[datetime.datetime, str]:
+def _newest_first(backup: Made) -> tuple[datetime.datetime, str]:
     return backup.created_at, backup.id

@@ -27,6 +27,9 @@ from csbs.actions import backups as actions
 from csbs.actions import checks
 from csbs.cloud import base as cloud_base
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
+from csbs.db import paging
+from csbs.db import policies as db_policies
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
 from csbs.protection import charges
@@ -63,8 +66,9 @@ def settle(
 ) -> None:
     """Make the backup available, or say why it is not."""
     db, backup_id = run.rt.db, str(run.task.backup_id)
+    _note(run, failed=fault is not None)
     if fault is not None:
-        db_backups.release_charges(db, backup_id)
+        db_charges.release(db, backup_id)
         db_backups.move(db, backup_id, _STATUS.ERROR, fault=fault)
         return
     for item_id, figures in result['items'].items():
@@ -88,11 +92,23 @@ def settle(
         stored_bytes=result['stored_bytes'],
     )
     vault = db_vaults.lock(db, str(run.task.vault_id))
-    db_vaults.update(
-        db,
-        vault.id,
-        {'stored_bytes': vault.stored_bytes + result['stored_bytes']},
-    )
+    changes: dict[str, Any] = {
+        'stored_bytes': vault.stored_bytes + result['stored_bytes']
+    }
+    volumes = [item.volume_id for item in _backup(run).items]
+    if db_charges.unbalanced(db, vault.id, volumes):
+        # Should this worker not come to charge them, a collection will.
+        changes['collect_due_at'] = paging.utcnow()
+    db_vaults.update(db, vault.id, changes)
+
+
+def _note(run: Run, *, failed: bool) -> None:
+    """Tell the policy how the backup that its schedule wanted ended."""
+    backup = _backup(run)
+    if backup.policy_id and backup.trigger == model.Trigger.SCHEDULED:
+        db_policies.set_failing(
+            run.rt.db, backup.policy_id, failed, backup.server_id
+        )
 
 
 def undo(run: Run) -> None:
@@ -142,8 +158,9 @@ def _refresh_items(
 
     def work() -> tuple[model.Item, ...]:
         db_backups.set_items(db, backup.id, ())
+        parent = db_backups.latest(db, backup.server_id, backup.vault_id)
         items = actions.make_items(
-            run.rt, backup.vault_id, backup.id, server.volumes
+            run.rt, backup.vault_id, backup.id, parent, server.volumes
         )
         db_vaults.take_room(
             db, backup.vault_id, sum(item.charged_bytes for item in items)
@@ -180,20 +197,25 @@ def _store(
 ) -> dict[str, Any]:
     backup = _backup(run)
     parent = db_backups.latest(run.rt.db, backup.server_id, backup.vault_id)
-    figures: dict[str, Any] = {
-        'consistency': str(frozen.consistency),
-        'snapshot_method': str(frozen.method),
-        'paused_seconds': frozen.paused_seconds,
-        'snapshot_at': frozen.taken_at.isoformat(),
-        'kind': str(
-            model.BackupKind.INCREMENTAL if parent else model.BackupKind.FULL
-        ),
-        'parent_id': parent.id if parent else None,
-        'items': {},
-    }
     with repo.writer(
         uuid.UUID(backup.id), uuid.UUID(parent.id) if parent else None
     ) as writer:
+        if writer.parent is None:
+            # It went away just now, or is damaged.
+            parent = None
+        figures: dict[str, Any] = {
+            'consistency': str(frozen.consistency),
+            'snapshot_method': str(frozen.method),
+            'paused_seconds': frozen.paused_seconds,
+            'snapshot_at': frozen.taken_at.isoformat(),
+            'kind': str(
+                model.BackupKind.INCREMENTAL
+                if parent
+                else model.BackupKind.FULL
+            ),
+            'parent_id': parent.id if parent else None,
+            'items': {},
+        }
         for item in items:
             figures['items'][item.id] = _store_item(
                 run, writer, item, parent, frozen.snapshots[item.volume_id]
@@ -247,8 +269,8 @@ def _store_item(
         run.rt.db,
         str(run.task.vault_id),
         item,
-        stats.changed_bytes if older else item.size,
-        older.id if older else None,
+        older,
+        stats.changed_bytes,
     )
     return {
         'changed_bytes': stats.changed_bytes,

@@ -12,19 +12,22 @@
 
 """What items count against their vault, kept true by comparing maps.
 
-The first complete backup of a volume in a vault counts the volume's whole
-size, every later one what differs from the one before it. Which one that is
-changes when backups are deleted; :func:`rebalance` puts it right, in
-whatever order things happened.
+What counts is told in ``domain.charge``. Which backup is the one before
+another changes when backups are deleted; :func:`rebalance` puts the charges
+right, in whatever order things happened.
 """
 
 from collections.abc import Iterable
+import dataclasses
 import functools
+import itertools
 import uuid
 
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import session
 from csbs.db import vaults as db_vaults
+from csbs.domain import charge
 from csbs.domain import model
 from csbs.store import errors
 from csbs.store import repository
@@ -34,11 +37,15 @@ def charge_new(
     db: session.Database,
     vault_id: str,
     item: model.Item,
-    charged_bytes: int,
-    against: str | None,
+    parent: model.Item | None,
+    changed_bytes: int,
 ) -> None:
     """Charge an item whose data has just been stored.
 
+    Never too little; where it may be too much, :func:`rebalance` reckons it
+    anew when the backup is complete.
+
+    :param parent: the item that it was compared with
     :raises CapacityExceeded: when it outgrew the vault
     """
 
@@ -47,8 +54,19 @@ def charge_new(
         taken = sum(
             one.charged_bytes for one in backup.items if one.id == item.id
         )
-        db_vaults.take_room(db, vault_id, charged_bytes - taken)
-        db_backups.charge(db, item.id, charged_bytes, against)
+        charged, against, estimated = item.size, None, False
+        newest = db_charges.newest_item(db, vault_id, item.volume_id)
+        if parent is not None and newest is not None:
+            if newest.id == parent.id:
+                charged = min(
+                    item.size,
+                    charge.later(changed_bytes, parent.size, item.size),
+                )
+                against = parent.id
+                # What it grew by may be among what changed.
+                estimated = item.size != parent.size
+        db_vaults.take_room(db, vault_id, charged - taken)
+        db_charges.charge(db, item.id, charged, against, estimated=estimated)
 
     db.run(work)
 
@@ -62,7 +80,7 @@ def rebalance(
     """Charge every item of these volumes against the one before it."""
     for volume_id in volume_ids:
         while not _rebalance_volume(db, repo, vault_id, volume_id):
-            # A backup went away while its map was read: look again.
+            # A backup came or went while maps were read: look again.
             continue
 
 
@@ -73,37 +91,56 @@ def _rebalance_volume(
     volume_id: str,
 ) -> bool:
     before: model.Item | None = None
-    for link in db_backups.chain(db, vault_id, volume_id):
+    for link in db_charges.chain(db, vault_id, volume_id):
         item = link.item
-        if link.charged_against != (before.id if before else None):
+        if link.estimated or link.charged_against != (
+            before.id if before else None
+        ):
             try:
                 charged = _difference(repo, before, item)
             except errors.BackupMissing:
-                if _still_there(db, vault_id, volume_id, before, item):
+                chain = db_charges.chain(db, vault_id, volume_id)
+                if _follows(chain, before, item):
                     raise
                 return False
-            charge = functools.partial(
-                db_backups.charge,
-                db,
-                item.id,
-                charged,
-                before.id if before else None,
-            )
-            db.run(charge)
+            if not db.run(
+                functools.partial(
+                    _charge, db, vault_id, volume_id, before, item, charged
+                )
+            ):
+                return False
         before = item
     return True
 
 
-def _still_there(
+def _charge(
     db: session.Database,
     vault_id: str,
     volume_id: str,
-    *items: model.Item | None,
+    before: model.Item | None,
+    item: model.Item,
+    charged: int,
 ) -> bool:
-    present = {
-        link.item.id for link in db_backups.chain(db, vault_id, volume_id)
-    }
-    return all(item is None or item.id in present for item in items)
+    """Set a charge, if what it was reckoned against is still the one before.
+
+    Under the vault's lock: of two that reckon, the later one looks at what
+    the earlier one saw, or at something newer.
+    """
+    db_vaults.lock(db, vault_id)
+    if not _follows(db_charges.chain(db, vault_id, volume_id), before, item):
+        return False
+    db_charges.charge(db, item.id, charged, before.id if before else None)
+    return True
+
+
+def _follows(
+    chain: list[db_charges.ChainItem],
+    before: model.Item | None,
+    item: model.Item,
+) -> bool:
+    ids = [None, *(link.item.id for link in chain)]
+    wanted = (before.id if before else None, item.id)
+    return wanted in itertools.pairwise(ids)
 
 
 def _difference(
@@ -113,9 +150,12 @@ def _difference(
 ) -> int:
     if older is None:
         return newer.size
-    return repo.changed_bytes(
-        _stored_item(repo, older), _stored_item(repo, newer)
+    # What one of them does not have is no difference but growth.
+    common = dataclasses.replace(
+        _stored_item(repo, newer), size=min(older.size, newer.size)
     )
+    changed = repo.changed_bytes(_stored_item(repo, older), common)
+    return charge.later(changed, older.size, newer.size)
 
 
 def _stored_item(

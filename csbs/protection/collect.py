@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Garbage collection of one vault."""
+"""Garbage collection of one vault, and the charges that were left over."""
 
 from collections.abc import Mapping
 import datetime
@@ -19,10 +19,12 @@ import uuid
 
 from csbs import exception
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
+from csbs.protection import charges
 from csbs.protection import repositories
 from csbs.protection.run import Run
 from csbs.store import repository
@@ -34,6 +36,13 @@ def work(run: Run) -> dict[str, Any]:
     grace = datetime.timedelta(seconds=run.rt.conf.store.collect_grace)
     with repositories.opened(run.rt, vault) as repo:
         _abandon_dead(run, repo)
+        # Who was to charge these anew has died over it.
+        charges.rebalance(
+            run.rt.db,
+            repo,
+            vault.id,
+            db_charges.unbalanced(run.rt.db, vault.id),
+        )
         run.check()
         stats = repo.collect(
             grace=grace,

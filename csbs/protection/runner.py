@@ -24,7 +24,9 @@ from typing import Any
 
 from oslo_log import log
 
+from csbs import context as csbs_context
 from csbs import exception
+from csbs.actions import runs
 from csbs.db import resources as db_resources
 from csbs.db import tasks as db_tasks
 from csbs.domain import model
@@ -49,6 +51,17 @@ def _nothing_after(run: Run, result: Result) -> None:
     """Do no upkeep."""
 
 
+def _finish(
+    run: Run,
+    status: model.TaskStatus,
+    result: Result,
+    fault: model.Fault | None,
+) -> model.TaskStatus:
+    """Write the end of the task down."""
+    db_tasks.finish(run.rt.db, run.task.id, run.owner, status, fault, result)
+    return status
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """What a kind of task does.
@@ -56,6 +69,8 @@ class Kind:
     :ivar work: does it; returns the task's result
     :ivar settle: writes the rows of the end, with the result or the fault,
         as part of the transaction that ends the task
+    :ivar end: writes the end of the task itself, before that; returns the
+        status it is left in
     :ivar undo: takes back what is not in the ledger, after a failure
     :ivar after: upkeep behind a success; may fail without harm
     :ivar survives: ledger entries that a next attempt goes on with
@@ -63,6 +78,9 @@ class Kind:
 
     work: Callable[[Run], Result]
     settle: Callable[[Run, Result, model.Fault | None], None]
+    end: Callable[
+        [Run, model.TaskStatus, Result, model.Fault | None], model.TaskStatus
+    ] = _finish
     undo: Callable[[Run], None] = _undo_nothing
     after: Callable[[Run, Result], None] = _nothing_after
     survives: frozenset[model.ResourceKind] = frozenset()
@@ -82,7 +100,9 @@ KINDS: Mapping[model.TaskKind, Kind] = {
     ),
     model.TaskKind.DELETE_BACKUP: Kind(delete.work, delete.settle),
     model.TaskKind.COLLECT: Kind(collect.work, collect.settle),
-    model.TaskKind.POLICY_RUN: Kind(policy_run.work, policy_run.settle),
+    model.TaskKind.POLICY_RUN: Kind(
+        policy_run.work, policy_run.settle, end=policy_run.end
+    ),
     model.TaskKind.DELETE_VAULT: Kind(
         delete.work_vault, delete.settle_vault, after=delete.after_vault
     ),
@@ -95,7 +115,7 @@ def execute(run: Run) -> None:
     LOG.info(
         'Task %s (%s, attempt %s) begins', task.id, task.kind, task.attempts
     )
-    with run.beating():
+    with csbs_context.acting(task.user_id, task.request_id), run.beating():
         try:
             status = _attempt(run, kind)
         except exception.TaskLost:
@@ -113,7 +133,7 @@ def _attempt(run: Run, kind: Kind) -> model.TaskStatus:
         _take_over(run, kind)
         result = kind.work(run)
         run.ledger.clear(but=frozenset(entry.id for entry in run.kept))
-        _end(run, kind, model.TaskStatus.SUCCEEDED, result, None)
+        status = _end(run, kind, model.TaskStatus.SUCCEEDED, result, None)
     except (exception.TaskLost, exception.TaskInterrupted):
         raise
     except exception.TaskCancelled as error:
@@ -129,7 +149,7 @@ def _attempt(run: Run, kind: Kind) -> model.TaskStatus:
         kind.after(run, result)
     except Exception:
         LOG.exception('The upkeep behind task %s failed', run.task.id)
-    return model.TaskStatus.SUCCEEDED
+    return status
 
 
 def _take_over(run: Run, kind: Kind) -> None:
@@ -157,8 +177,7 @@ def _fail(
         # Garbage collection finds what is left in the store.
         LOG.exception('Task %s could not undo everything', run.task.id)
     run.kept.clear()
-    _end(run, kind, status, {}, fault)
-    return status
+    return _end(run, kind, status, {}, fault)
 
 
 def _end(
@@ -167,14 +186,19 @@ def _end(
     status: model.TaskStatus,
     result: Result,
     fault: model.Fault | None,
-) -> None:
+) -> model.TaskStatus:
     db = run.rt.db
 
-    def work() -> None:
-        db_tasks.finish(db, run.task.id, run.owner, status, fault, result)
+    def work() -> tuple[model.TaskStatus, bool]:
+        left_in = kind.end(run, status, result, fault)
         for entry in run.kept:
             db_resources.delete(db, entry.id)
         kind.settle(run, result, fault)
+        more = run.task.parent_id is not None and runs.part_ended(db, run.task)
+        return left_in, more
 
     run.beat()
-    db.run(work)
+    left_in, more = db.run(work)
+    if more:
+        run.rt.doorbell.wake()
+    return left_in

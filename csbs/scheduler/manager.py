@@ -27,6 +27,9 @@ from csbs.actions.runtime import Runtime
 from csbs.db import paging
 from csbs.db import services as db_services
 from csbs.scheduler import collector
+from csbs.scheduler import events
+from csbs.scheduler import expiry
+from csbs.scheduler import history
 from csbs.scheduler import pruner
 from csbs.scheduler import timetable
 from csbs.scheduler import watchdog
@@ -40,6 +43,9 @@ _DUTIES: tuple[Callable[[Runtime, datetime.datetime], int], ...] = (
     collector.run,
     timetable.run,
     pruner.run,
+    expiry.run,
+    history.run,
+    events.run,
 )
 
 
@@ -64,8 +70,11 @@ class Manager:
         if self._thread.is_alive():
             self._thread.join()
 
-    def look(self, now: datetime.datetime) -> None:
-        """Do every duty once; wake the workers if one queued a task."""
+    def look(self, now: datetime.datetime) -> int:
+        """Do every duty once; wake the workers if one queued a task.
+
+        :returns: how many tasks were queued
+        """
         queued = 0
         for duty in _DUTIES:
             try:
@@ -75,11 +84,14 @@ class Manager:
                 LOG.exception('%s failed', duty.__module__)
         if queued:
             self._rt.doorbell.wake()
+        return queued
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._show_life()
-            self.look(paging.utcnow())
+            if self.look(paging.utcnow()):
+                # Duties stop after so many: there may be more.
+                continue
             # A little chance keeps many schedulers from moving in step.
             interval = self._rt.conf.scheduler.interval
             chance = 0.8 + secrets.randbelow(400) / 1000

@@ -122,17 +122,12 @@ def list_backups(req: Request) -> dict[str, Any]:
 @validation.response(202, schemas.SHOW)
 def create_backup(req: Request) -> dict[str, Any]:
     """Back up a server."""
-    backup = req.body['backup']
+    fields = dict(req.body['backup'])
+    server_id, vault_id = fields.pop('server_id'), fields.pop('vault_id')
     return answer(
         req,
         actions.create(
-            req.rt,
-            req.context,
-            backup['server_id'],
-            backup['vault_id'],
-            backup.get('name'),
-            backup.get('description', ''),
-            allow_pause=backup.get('allow_pause'),
+            req.rt, req.context, server_id, vault_id, actions.Wish(**fields)
         ),
     )
 
@@ -140,10 +135,8 @@ def create_backup(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_backup(req: Request) -> dict[str, Any]:
     """Show a backup."""
-    return answer(
-        req,
-        db.get(req.rt.db, req.args['backup_id'], req.context.project_id),
-    )
+    project_id = req.readable('csbs:backups:list_all_projects')
+    return answer(req, db.get(req.rt.db, req.args['backup_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)

@@ -15,6 +15,7 @@
 from typing import Any
 
 from csbs.actions import policies as actions
+from csbs.actions import runs
 from csbs.api import listing
 from csbs.api import validation
 from csbs.api.handlers import common
@@ -47,6 +48,7 @@ def _render_policy(
             'value': policy.retention.value,
         },
         'allow_pause': policy.allow_pause,
+        'max_parallel': policy.max_parallel,
         'next_run_at': common.time_or_none(policy.next_run_at),
         'task_id': task_id,
         'created_at': common.time(policy.created_at),
@@ -73,26 +75,15 @@ def list_policies(req: Request) -> dict[str, Any]:
 @validation.response(201, schemas.SHOW)
 def create_policy(req: Request) -> dict[str, Any]:
     """Create a policy."""
-    policy = req.body['policy']
-    return _answer(
-        actions.create(
-            req.rt,
-            req.context,
-            policy.get('name'),
-            policy.get('enabled', False),
-            policy['schedule'],
-            policy.get('retention', _FOREVER),
-            policy.get('allow_pause'),
-        )
-    )
+    fields = {'retention': _FOREVER, **req.body['policy']}
+    return _answer(actions.create(req.rt, req.context, actions.Wish(**fields)))
 
 
 @validation.response(200, schemas.SHOW)
 def show_policy(req: Request) -> dict[str, Any]:
     """Show a policy."""
-    return _answer(
-        db.get(req.rt.db, req.args['policy_id'], req.context.project_id)
-    )
+    project_id = req.readable('csbs:policies:list_all_projects')
+    return _answer(db.get(req.rt.db, req.args['policy_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)
@@ -118,9 +109,7 @@ def delete_policy(req: Request) -> dict[str, Any]:
 @validation.response(202, schemas.SHOW)
 def run_policy(req: Request) -> dict[str, Any]:
     """Back every server of a policy up now."""
-    return _answer(
-        *actions.run_now(req.rt, req.context, req.args['policy_id'])
-    )
+    return _answer(*runs.start_now(req.rt, req.context, req.args['policy_id']))
 
 
 @validation.response(200, schemas.SHOW)

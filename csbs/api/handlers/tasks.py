@@ -42,6 +42,10 @@ def _render_task(task: model.Task, now: datetime.datetime) -> dict[str, Any]:
         'backup_id': task.backup_id,
         'server_id': task.server_id,
         'vault_id': task.vault_id,
+        'policy_id': task.policy_id,
+        'parent_id': task.parent_id,
+        'trigger': task.params.get('trigger'),
+        'planned_at': _planned_at(task),
         'host': _host(task),
         'attempts': task.attempts,
         'result': dict(task.result),
@@ -50,6 +54,13 @@ def _render_task(task: model.Task, now: datetime.datetime) -> dict[str, Any]:
         'started_at': common.time_or_none(task.started_at),
         'finished_at': common.time_or_none(task.finished_at),
     }
+
+
+def _planned_at(task: model.Task) -> str | None:
+    planned_at = task.params.get('planned_at')
+    if planned_at is None:
+        return None
+    return common.time(datetime.datetime.fromisoformat(planned_at))
 
 
 def _host(task: model.Task) -> str | None:
@@ -76,7 +87,8 @@ def list_tasks(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_task(req: Request) -> dict[str, Any]:
     """Show a task."""
-    task = db.get(req.rt.db, req.args['task_id'], req.context.project_id)
+    project_id = req.readable('csbs:tasks:list_all_projects')
+    task = db.get(req.rt.db, req.args['task_id'], project_id)
     return {'task': _render_task(task, paging.utcnow())}
 
 

@@ -15,6 +15,7 @@
 
 from typing import Any
 
+from csbs.actions import backups as backup_actions
 from csbs.actions import vaults as actions
 from csbs.api import listing
 from csbs.api import validation
@@ -25,7 +26,9 @@ from csbs.db import vaults as db
 from csbs.domain import model
 
 
-def _render_vault(vault: model.Vault) -> dict[str, Any]:
+def _render_vault(
+    vault: model.Vault, task_id: str | None = None
+) -> dict[str, Any]:
     return {
         'id': vault.id,
         'project_id': vault.project_id,
@@ -37,16 +40,29 @@ def _render_vault(vault: model.Vault) -> dict[str, Any]:
         'used_gb': vault.used_gb,
         'used_bytes': vault.used_bytes,
         'stored_bytes': vault.stored_bytes,
+        'protected_bytes': vault.protected_bytes,
+        'saved_percent': _saved_percent(vault),
         'backup_count': vault.backup_count,
-        'task_id': vault.task_id,
+        'policy_ids': list(vault.policy_ids),
+        'lock_days': vault.lock_days,
+        'tags': list(vault.tags),
+        'task_id': vault.task_id or task_id,
         'created_at': common.time(vault.created_at),
         'updated_at': common.time_or_none(vault.updated_at),
         'expires_at': common.time_or_none(vault.expires_at),
     }
 
 
-def _answer(vault: model.Vault) -> dict[str, Any]:
-    return {'vault': _render_vault(vault)}
+def _saved_percent(vault: model.Vault) -> int:
+    """Return what the store saves of full copies of all backups."""
+    if vault.protected_bytes <= 0:
+        return 0
+    saved = vault.protected_bytes - vault.stored_bytes
+    return max(0, saved * 100 // vault.protected_bytes)
+
+
+def _answer(vault: model.Vault, task_id: str | None = None) -> dict[str, Any]:
+    return {'vault': _render_vault(vault, task_id)}
 
 
 @validation.query(schemas.LIST_QUERY)
@@ -54,7 +70,10 @@ def _answer(vault: model.Vault) -> dict[str, Any]:
 def list_vaults(req: Request) -> dict[str, Any]:
     """List vaults."""
     wanted = listing.of(req, 'csbs:vaults:list_all_projects')
-    found = db.find(req.rt.db, wanted.project_id, wanted.filters, wanted.page)
+    filters = dict(wanted.filters)
+    if 'tags' in filters:
+        filters['tags'] = filters['tags'].split(',')
+    found = db.find(req.rt.db, wanted.project_id, filters, wanted.page)
     return listing.answer(req, 'vaults', found, wanted.limit, _render_vault)
 
 
@@ -62,15 +81,18 @@ def list_vaults(req: Request) -> dict[str, Any]:
 @validation.response(201, schemas.SHOW)
 def create_vault(req: Request) -> dict[str, Any]:
     """Create a vault."""
-    vault = req.body['vault']
+    fields = dict(req.body['vault'])
+    first = dict(fields.pop('backup', {}))
+    server_id = first.pop('server_id', None)
     return _answer(
-        actions.create(
+        *actions.create(
             req.rt,
             req.context,
-            vault.get('name'),
-            vault.get('description', ''),
-            vault['capacity_gb'],
-            vault.get('months', 1),
+            actions.Wish(
+                server_id=server_id,
+                backup=backup_actions.Wish(**first),
+                **fields,
+            ),
         )
     )
 
@@ -78,15 +100,14 @@ def create_vault(req: Request) -> dict[str, Any]:
 @validation.response(200, schemas.SHOW)
 def show_vault(req: Request) -> dict[str, Any]:
     """Show a vault."""
-    return _answer(
-        db.get(req.rt.db, req.args['vault_id'], req.context.project_id)
-    )
+    project_id = req.readable('csbs:vaults:list_all_projects')
+    return _answer(db.get(req.rt.db, req.args['vault_id'], project_id))
 
 
 @validation.body(schemas.UPDATE)
 @validation.response(200, schemas.SHOW)
 def update_vault(req: Request) -> dict[str, Any]:
-    """Change a vault's name or description."""
+    """Change a vault's name, description or tags, or lengthen its lock."""
     return _answer(
         actions.update(
             req.rt, req.context, req.args['vault_id'], req.body['vault']

@@ -22,6 +22,7 @@ from oslo_policy import policy
 from csbs.api.rbac import backups
 from csbs.api.rbac import base
 from csbs.api.rbac import policies
+from csbs.api.rbac import quotas
 from csbs.api.rbac import servers
 from csbs.api.rbac import services
 from csbs.api.rbac import tasks
@@ -37,6 +38,7 @@ def list_rules() -> list[policy.RuleDefault]:
         *policies.RULES,
         *tasks.RULES,
         *servers.RULES,
+        *quotas.RULES,
         *services.RULES,
     ]
 

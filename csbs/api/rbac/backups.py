@@ -22,7 +22,7 @@ RULES = [
     base.rule(
         'backups:list_all_projects',
         base.ADMIN_OR_SERVICE,
-        "List other projects' backups.",
+        "List other projects' backups, and show any of them.",
         'GET',
         '/v1/backups?all_projects=true',
     ),

@@ -13,8 +13,12 @@
 
 """The roles that the rules of all nouns are made of.
 
-reader, member, manager and admin imply one another in Keystone, so a rule
-names the least of them. ``service`` is what other OpenStack services hold.
+Every rule wants a token that is scoped to a project. reader, member, manager
+and admin imply one another in Keystone, so a rule names the least of them.
+``service`` stands beside them: other services of the cloud, such as those
+that bill and watch, may look at every project and change nothing. Only a
+token of the service's own counts; that a service passed a user's request on
+gives the user nothing.
 """
 
 from oslo_policy import policy
@@ -33,8 +37,8 @@ RULES = [
     ),
     policy.RuleDefault(
         'admin_or_service',
-        'rule:admin_api or role:service or service_roles:service',
-        'Administrators, and other services of the cloud.',
+        'rule:admin_api or role:service',
+        'Administrators, and other services of the cloud by themselves.',
     ),
     policy.RuleDefault(
         'project_reader_or_admin',
@@ -44,12 +48,13 @@ RULES = [
     policy.RuleDefault(
         'project_member_or_admin',
         f'rule:admin_api or (role:member and {_OWN})',
-        'Who may use what a project has.',
+        "Who may use what a project has: the project's daily work.",
     ),
     policy.RuleDefault(
         'project_manager_or_admin',
         f'rule:admin_api or (role:manager and {_OWN})',
-        'Who may decide what a project gets. No rule uses it by default.',
+        'Who may do what binds or costs a whole project and what nobody in '
+        'it can take back.',
     ),
 ]
 

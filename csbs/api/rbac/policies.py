@@ -25,7 +25,7 @@ RULES = [
     base.rule(
         'policies:list_all_projects',
         base.ADMIN_OR_SERVICE,
-        "List other projects' policies.",
+        "List other projects' policies, and show any of them.",
         'GET',
         '/v1/policies?all_projects=true',
     ),

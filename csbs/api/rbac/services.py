@@ -18,7 +18,7 @@ from csbs.api.rbac import base
 RULES = [
     base.rule(
         'services:list',
-        base.ADMIN,
+        base.ADMIN_OR_SERVICE,
         'List the processes of this service.',
         'GET',
         '/v1/services',

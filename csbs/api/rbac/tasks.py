@@ -20,7 +20,7 @@ RULES = [
     base.rule(
         'tasks:list_all_projects',
         base.ADMIN_OR_SERVICE,
-        "List other projects' tasks.",
+        "List other projects' tasks, and show any of them.",
         'GET',
         '/v1/tasks?all_projects=true',
     ),

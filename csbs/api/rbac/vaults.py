@@ -20,7 +20,7 @@ RULES = [
     base.rule(
         'vaults:list_all_projects',
         base.ADMIN_OR_SERVICE,
-        "List other projects' vaults.",
+        "List other projects' vaults, and show any of them.",
         'GET',
         '/v1/vaults?all_projects=true',
     ),
@@ -37,14 +37,14 @@ RULES = [
     base.rule(
         'vaults:update',
         base.MEMBER,
-        "Change a vault's name or description.",
+        "Change a vault's name, description or tags, or lengthen its lock.",
         'PATCH',
         '/v1/vaults/{vault_id}',
     ),
     base.rule(
         'vaults:delete',
-        base.MEMBER,
-        'Delete an empty vault.',
+        base.MANAGER,
+        'Give an empty vault up, with its key and the rest of its term.',
         'DELETE',
         '/v1/vaults/{vault_id}',
     ),

@@ -43,6 +43,11 @@ _VALUE: types.Schema = {
     'minimum': 1,
     'maximum': retention.MAX_VALUE,
 }
+_MAX_PARALLEL: types.Schema = {
+    'type': 'integer',
+    'minimum': 1,
+    'maximum': policy.MAX_SERVERS,
+}
 _KIND = types.enum(retention.RetentionKind)
 
 SCHEDULE = types.record(
@@ -50,11 +55,13 @@ SCHEDULE = types.record(
         'times': _TIMES,
         'timezone': types.ID,
         'weekdays': _WEEKDAYS,
-        'every_days': _EVERY_DAYS,
+        'every_days': types.nullable(_EVERY_DAYS),
     },
     ['times'],
 )
-RETENTION = types.record({'kind': _KIND, 'value': _VALUE}, ['kind'])
+RETENTION = types.record(
+    {'kind': _KIND, 'value': types.nullable(_VALUE)}, ['kind']
+)
 
 POLICY = types.resource(
     'Policy',
@@ -83,6 +90,7 @@ POLICY = types.resource(
             ['kind', 'value'],
         ),
         'allow_pause': types.nullable(types.BOOLEAN),
+        'max_parallel': types.nullable(_MAX_PARALLEL),
         'next_run_at': types.nullable(types.TIME),
         'task_id': types.nullable(types.UUID),
         'created_at': types.TIME,
@@ -112,6 +120,14 @@ CREATE = types.wrapped(
             'schedule': SCHEDULE,
             'retention': RETENTION,
             'allow_pause': types.nullable(types.BOOLEAN),
+            'max_parallel': types.nullable(_MAX_PARALLEL),
+            'vault_id': types.UUID,
+            'server_ids': {
+                'type': 'array',
+                'items': types.ID,
+                'maxItems': policy.MAX_SERVERS,
+                'uniqueItems': True,
+            },
         },
         ['schedule'],
     ),
@@ -125,6 +141,7 @@ UPDATE = types.wrapped(
             'schedule': SCHEDULE,
             'retention': RETENTION,
             'allow_pause': types.nullable(types.BOOLEAN),
+            'max_parallel': types.nullable(_MAX_PARALLEL),
         },
         minProperties=1,
     ),

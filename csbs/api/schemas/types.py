@@ -24,8 +24,11 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-#: letters, digits, Chinese characters (the unified blocks), _ and -
-_NAME_CHARACTERS = 'A-Za-z0-9_\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af-'
+#: letters, digits, Chinese characters (the unified blocks, and the zero that
+#: stands outside of them), _ and -
+_NAME_CHARACTERS = (
+    'A-Za-z0-9_\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af-'
+)
 
 #: ``$`` alone would let a newline at the end through in Python
 NAME: Schema = {

@@ -36,6 +36,8 @@ from csbs.db import tasks as db_tasks
 from csbs.domain import model
 from csbs.domain import states
 from csbs.protection import manager as protection_manager
+from csbs.protection import runner
+from csbs.protection.run import Run
 from csbs.scheduler import manager as scheduler_manager
 from csbs.tests import base
 
@@ -79,6 +81,21 @@ class StackFixture(fixtures.Fixture):
         self.protection = protection_manager.Manager(self.rt)
         self.protection.start()
         self.addCleanup(self.protection.stop)
+
+    def run_queue(self, limit: int | None = None) -> int:
+        """Do what a worker does until the queue is empty.
+
+        :param limit: tasks after which to stop
+        :returns: how many were run
+        """
+        count = 0
+        while limit is None or count < limit:
+            task = db_tasks.claim(self.rt.db, 'worker')
+            if task is None:
+                break
+            runner.execute(Run(self.rt, task, 'worker'))
+            count += 1
+        return count
 
     def _configure(self) -> cfg.ConfigOpts:
         conf = csbs_conf.new()

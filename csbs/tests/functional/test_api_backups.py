@@ -197,7 +197,7 @@ class QueuedTest(stack.StackTestCase):
         for query, count in (
             (f'backup_id={backup_id}', 1),
             ('kind=backup&status=queued', 1),
-            (f'server_id={self.server.id}&sort=finished_at:desc', 1),
+            (f'server_id={self.server.id}&sort=status:desc', 1),
             ('kind=restore', 0),
         ):
             answer = self.call('GET', f'/v1/tasks?{query}', expect=200)

@@ -25,15 +25,15 @@ from csbs.tests.functional import stack
 _FOLDER = pathlib.Path(__file__).parents[3] / 'api-ref' / 'source' / 'samples'
 
 
-def _shape(value: Any) -> Any:
+def shape(value: Any) -> Any:
     """Return the names in a document, without what they stand for."""
     if isinstance(value, dict):
         return {
-            'an id' if len(name) == 36 else name: _shape(one)
+            'an id' if len(name) == 36 else name: shape(one)
             for name, one in value.items()
         }
     if isinstance(value, list):
-        return [_shape(one) for one in value[:1]]
+        return [shape(one) for one in value[:1]]
     return None
 
 
@@ -67,7 +67,7 @@ class SamplesTest(stack.StackTestCase):
             path.write_text(text.replace('http://localhost', '') + '\n')
         committed = json.loads(path.read_text())
         if 'openapi' not in committed:
-            self.assertEqual(_shape(committed), _shape(document), name)
+            self.assertEqual(shape(committed), shape(document), name)
 
     def test_samples(self) -> None:
         server = self.stack.make_server(
@@ -81,6 +81,7 @@ class SamplesTest(stack.StackTestCase):
         vault_id = self.sample_vaults()
         backup_id = self.sample_backups(server.id, vault_id)
         self.sample_policies(server.id, vault_id)
+        self.sample_quotas()
         self.sample_ends(backup_id, vault_id)
         self.sample('list_services', 'GET', '/v1/services')
         if 'CSBS_WRITE_SAMPLES' not in os.environ:
@@ -98,6 +99,7 @@ class SamplesTest(stack.StackTestCase):
                     'description': 'Servers that earn money',
                     'capacity_gb': 200,
                     'months': 12,
+                    'tags': ['shops'],
                 }
             },
             expect=201,
@@ -106,7 +108,10 @@ class SamplesTest(stack.StackTestCase):
         self.sample('list_vaults', 'GET', '/v1/vaults')
         self.sample('show_vault', 'GET', path)
         self.sample(
-            'update_vault', 'PATCH', path, {'vault': {'name': 'shops'}}
+            'update_vault',
+            'PATCH',
+            path,
+            {'vault': {'name': 'shops', 'tags': ['shops', 'eu']}},
         )
         self.sample(
             'extend_vault', 'POST', f'{path}/extend', {'capacity_gb': 400}
@@ -163,6 +168,7 @@ class SamplesTest(stack.StackTestCase):
                         'weekdays': ['mon', 'thu'],
                     },
                     'retention': {'kind': 'count', 'value': 7},
+                    'max_parallel': 2,
                 }
             },
             expect=201,
@@ -182,11 +188,22 @@ class SamplesTest(stack.StackTestCase):
         run = self.sample('run_policy', 'POST', f'{path}/run', {}, expect=202)
         task = self.finish(run['policy'])
         (backup_id,) = task['result']['backups'].values()
-        self.finish(self.get_backup(backup_id))
         self.delete_backup(backup_id)
         self.sample('remove_server', 'DELETE', f'{path}/servers/{server_id}')
         self.sample('unbind_vault', 'DELETE', vault)
         self.sample('delete_policy', 'DELETE', path)
+
+    def sample_quotas(self) -> None:
+        self.sample('show_own_quota', 'GET', '/v1/quotas')
+        path = '/v1/quotas/local'
+        self.sample('show_quota', 'GET', path)
+        self.sample(
+            'update_quota',
+            'PUT',
+            path,
+            {'quota': {'vaults': 20, 'policies': -1}},
+        )
+        self.sample('reset_quota', 'DELETE', path)
 
     def sample_ends(self, backup_id: str, vault_id: str) -> None:
         path = f'/v1/backups/{backup_id}'

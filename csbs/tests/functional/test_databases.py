@@ -20,6 +20,8 @@ import unittest
 
 from csbs.tests import base
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.functional import catalogue_suite
+from csbs.tests.unit.db import migration_suite
 from csbs.tests.unit.db import suite
 
 
@@ -33,10 +35,26 @@ def _url(prefix: str) -> str | None:
 @unittest.skipUnless(
     _url('postgresql'), 'no postgresql URL in CSBS_TEST_DATABASES'
 )
-class PostgresqlTest(suite.DatabaseSuite, base.TestCase):
+class PostgresqlTest(
+    suite.DatabaseSuite, catalogue_suite.CatalogueSuite, base.TestCase
+):
     url = _url('postgresql')
 
 
 @unittest.skipUnless(_url('mysql'), 'no mysql URL in CSBS_TEST_DATABASES')
-class MysqlTest(suite.DatabaseSuite, base.TestCase):
+class MysqlTest(
+    suite.DatabaseSuite, catalogue_suite.CatalogueSuite, base.TestCase
+):
+    url = _url('mysql')
+
+
+@unittest.skipUnless(
+    _url('postgresql'), 'no postgresql URL in CSBS_TEST_DATABASES'
+)
+class PostgresqlMigrationTest(migration_suite.MigrationSuite, base.TestCase):
+    url = _url('postgresql')
+
+
+@unittest.skipUnless(_url('mysql'), 'no mysql URL in CSBS_TEST_DATABASES')
+class MysqlMigrationTest(migration_suite.MigrationSuite, base.TestCase):
     url = _url('mysql')

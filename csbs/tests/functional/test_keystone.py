@@ -18,6 +18,7 @@ Keystone is installed by ``tox -e functional``; without it these tests skip.
 import importlib.util
 import json
 import subprocess
+from typing import Any
 import unittest
 
 import openstack
@@ -116,6 +117,7 @@ class KeystoneTest(processes.ProcessTestCase):
             ('demo', 'demo', 'member'),
             ('stranger', 'stranger', 'member'),
             ('auditor', 'demo', 'reader'),
+            ('owner', 'demo', 'manager'),
         ):
             user = identity.create_user(
                 name=name, password='secret', domain_id='default'
@@ -167,6 +169,13 @@ class KeystoneTest(processes.ProcessTestCase):
         )
         self.assertIn('csbs.request.forbidden', printed)
         self.openstack('demo', 'csbs', 'service', 'list', expect=1)
+        spare = ('csbs', 'vault', 'create', '--capacity', '100', 'spare')
+        self.openstack('demo', *spare)
+        self.openstack('demo', 'csbs', 'vault', 'delete', 'spare', expect=1)
+        self.openstack(
+            *('owner', 'csbs', 'vault', 'delete', '--wait', 'spare'),
+            project='demo',
+        )
         listed = self.openstack(
             *('admin', 'csbs', 'backup', 'list', '--all-projects'),
             *('-f', 'json'),
@@ -174,9 +183,44 @@ class KeystoneTest(processes.ProcessTestCase):
         self.assertEqual(backup, json.loads(listed)[0]['ID'])
 
         url = f'http://127.0.0.1:{self.port}'
+        self.assert_other_scopes_are_refused(url)
         for headers in ({}, {'X-Auth-Token': 'made-up'}):
             answer = requests.get(
                 f'{url}/v1/vaults', headers=headers, timeout=30
             )
             self.assertEqual(401, answer.status_code)
         self.assertEqual(200, requests.get(url, timeout=30).status_code)
+
+    def assert_other_scopes_are_refused(self, url: str) -> None:
+        """An administrator's token is no use without a project."""
+        for scope in ({'system': {'all': True}}, None):
+            answer = requests.post(
+                f'{self.keystone}/auth/tokens',
+                json={'auth': _admin(scope)},
+                timeout=30,
+            )
+            self.assertEqual(201, answer.status_code, answer.text)
+            headers = {'X-Auth-Token': answer.headers['X-Subject-Token']}
+            for path in ('vaults', 'services'):
+                answer = requests.get(
+                    f'{url}/v1/{path}', headers=headers, timeout=30
+                )
+                self.assertEqual(403, answer.status_code, answer.text)
+                (error,) = answer.json()['errors']
+                self.assertEqual(
+                    'csbs.request.project_scope_required', error['code']
+                )
+                self.assertIn('not scoped to a project', error['detail'])
+
+
+def _admin(scope: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the request for a token of the administrator's."""
+    user = {
+        'name': 'admin',
+        'password': 'secret',
+        'domain': {'id': 'default'},
+    }
+    wanted: dict[str, Any] = {
+        'identity': {'methods': ['password'], 'password': {'user': user}}
+    }
+    return {**wanted, 'scope': scope or 'unscoped'}

@@ -13,13 +13,12 @@
 """Policies: schedules that fire, runs by hand, what is kept."""
 
 import datetime
+import json
 from typing import Any
 import uuid
 
 from csbs.db import backups as db_backups
 from csbs.db import paging
-from csbs.db import policies as db_policies
-from csbs.domain import model
 from csbs.scheduler import pruner
 from csbs.scheduler import timetable
 from csbs.tests.functional import stack
@@ -94,6 +93,22 @@ class PoliciesTest(stack.StackTestCase):
             )
             self.assertIn(word, error['detail'])
 
+    def test_what_was_shown_can_be_given_back(self) -> None:
+        for schedule in (
+            {'times': ['02:00'], 'weekdays': ['mon']},
+            {'times': ['02:00'], 'every_days': 3},
+        ):
+            policy = self.make_policy(schedule=schedule)
+            names = ('schedule', 'retention')
+            changed = self.call(
+                'PATCH',
+                f'/v1/policies/{policy["id"]}',
+                {'policy': {name: policy[name] for name in names}},
+                expect=200,
+            )['policy']
+            for name in names:
+                self.assertEqual(policy[name], changed[name])
+
     def test_run_now(self) -> None:
         path = self.bind(self.make_policy())
         backups = self.run_now(path)
@@ -139,20 +154,6 @@ class PoliciesTest(stack.StackTestCase):
         self.assertEqual(
             due + 5 * _DAY, datetime.datetime.fromisoformat(later)
         )
-
-    def test_a_due_run_gives_way_to_one_by_hand(self) -> None:
-        policy = self.make_policy(enabled=True)
-        path = self.bind(policy)
-        self.stack.scheduler.stop()
-        self.stack.protection.stop()
-        self.call('POST', f'{path}/run', {}, expect=202)
-        timetable.run(self.stack.rt, paging.utcnow() + 2 * _DAY)
-        runs = self.call(
-            'GET', '/v1/tasks?kind=policy_run&status=skipped', expect=200
-        )
-        (run,) = runs['tasks']
-        self.assertEqual('csbs.policy.running', run['fault']['code'])
-        self.stack.restart_protection()
 
     def test_retention_counts_what_the_schedule_made(self) -> None:
         policy = self.make_policy(retention={'kind': 'count', 'value': 1})
@@ -204,6 +205,36 @@ class PoliciesTest(stack.StackTestCase):
         found = self.call('GET', path, expect=200)['policy']
         self.assertIsNone(found['vault_id'])
 
+    def test_only_servers_that_run_or_are_shut_off(self) -> None:
+        policy = self.make_policy()
+        description = self.stack.servers / 'db' / 'server.json'
+        path = f'/v1/policies/{policy["id"]}/servers/{self.servers[0].id}'
+        for status, expect in (
+            ('SUSPENDED', 409),
+            ('ERROR', 409),
+            ('SHUTOFF', 200),
+            ('ACTIVE', 200),
+        ):
+            description.write_text(
+                json.dumps({'id': self.servers[0].id, 'status': status})
+            )
+            answer = self.call('PUT', path, expect=expect)
+            if expect == 409:
+                (error,) = answer['errors']
+                self.assertEqual('csbs.server.wrong_state', error['code'])
+                self.assertIn(status, error['detail'])
+
+    def test_unbinding_servers(self) -> None:
+        path = self.bind(self.make_policy())
+        first, second = (server.id for server in self.servers)
+        left = self.call('DELETE', f'{path}/servers/{first}', expect=200)
+        self.assertEqual([second], left['policy']['server_ids'])
+        server = self.call('GET', f'/v1/servers/{first}', expect=200)
+        self.assertIsNone(server['server']['policy_id'])
+        # Unbinding one that is not bound changes nothing.
+        left = self.call('DELETE', f'{path}/servers/{first}', expect=200)
+        self.assertEqual([second], left['policy']['server_ids'])
+
     def test_a_deleted_policy_leaves_its_backups(self) -> None:
         path = self.bind(self.make_policy())
         backups = self.run_now(path)
@@ -228,14 +259,3 @@ class PoliciesTest(stack.StackTestCase):
         self.call('PUT', f'{path}/{self.servers[0].id}', expect=200)
         self.error('PUT', f'{path}/{self.servers[1].id}', expect=403)
         self.error('PUT', f'{path}/{uuid.uuid4()}', expect=404)
-
-    def test_a_server_in_trouble_does_not_stop_the_others(self) -> None:
-        path = self.bind(self.make_policy())
-        (self.stack.servers / 'db' / 'vda.raw').unlink()
-        asked = self.call('POST', f'{path}/run', {}, expect=202)['policy']
-        task = self.finish(asked)
-        self.assertEqual([self.servers[1].id], list(task['result']['backups']))
-        self.assertEqual([self.servers[0].id], list(task['result']['faults']))
-        policy = db_policies.get(self.stack.rt.db, asked['id'])
-        self.assertIsNone(policy.next_run_at)
-        self.assertEqual(model.TaskStatus.SUCCEEDED, task['status'])

@@ -35,7 +35,8 @@ class CreateTest(base.TestCase):
         self.rt = self.stack.rt
 
     def create(self) -> model.Vault:
-        return vaults.create(self.rt, self.stack.context, 'v1', '', 100, 1)
+        wish = vaults.Wish(capacity_gb=100, name='v1')
+        return vaults.create(self.rt, self.stack.context, wish)[0]
 
     def keys(self) -> str:
         path = self.stack.state / 'keys.json'

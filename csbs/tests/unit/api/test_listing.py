@@ -91,6 +91,24 @@ class ListingTest(base.TestCase):
         self.assertIsNone(self.of(all_projects=True, **admin).project_id)
         self.assertEqual('p2', self.of(project_id='p2', **admin).project_id)
 
+    def test_lists_of_all_projects_go_by_index(self) -> None:
+        admin = {'roles': ['admin'], 'all_projects': True}
+        for query in (
+            {'status': 'error', 'vault_id': 'v', 'sort': 'created_at:asc'},
+            {'id': 'x', 'created_since': '2026-11-23T10:00:00Z'},
+        ):
+            self.assertIsNone(self.of(**query, **admin).project_id)
+        for query in (
+            {'name': 'x'},
+            {'sort': 'name'},
+            {'sort': 'created_at,name'},
+        ):
+            error = self.assertRaises(
+                exception.Invalid, self.of, **query, **admin
+            )
+            self.assertIn(next(iter(query)), str(error))
+            self.of(**query, **admin, project_id='p2')
+
     def test_next_link(self) -> None:
         req = self.req(limit=2, sort='size:desc', on=True)
         found = [one(3), one(2), one(1)]

@@ -32,7 +32,7 @@ WANTED = {
     'csbs:vaults:create': 'member',
     'csbs:vaults:get': 'reader',
     'csbs:vaults:update': 'member',
-    'csbs:vaults:delete': 'member',
+    'csbs:vaults:delete': 'manager',
     'csbs:vaults:extend': 'member',
     'csbs:vaults:renew': 'member',
     'csbs:backups:list': 'reader',
@@ -60,6 +60,11 @@ WANTED = {
     'csbs:tasks:cancel': 'member',
     'csbs:servers:list': 'reader',
     'csbs:servers:get': 'reader',
+    'csbs:quotas:get_own': 'reader',
+    'csbs:quotas:get': 'reader',
+    'csbs:quotas:get_all_projects': 'admin',
+    'csbs:quotas:update': 'admin',
+    'csbs:quotas:reset': 'admin',
     'csbs:services:list': 'admin',
 }
 
@@ -104,19 +109,30 @@ class RulesTest(base.TestCase):
                 rule,
             )
 
-    def test_services_may_look(self) -> None:
-        for rule in ('csbs:backups:get', 'csbs:vaults:list_all_projects'):
-            self.assertTrue(self.allowed(rule, roles=['service']))
-        self.assertFalse(
-            self.allowed('csbs:backups:delete', roles=['service'])
-        )
-
-    def test_other_scope(self) -> None:
-        self.assertFalse(
-            self.allowed(
-                'csbs:services:list',
-                roles=ROLES['admin'],
-                project_id=None,
-                system_scope='all',
+    def test_services_look_and_change_nothing(self) -> None:
+        for rule in WANTED:
+            verb = rule.rpartition(':')[2]
+            looks = verb.partition('_')[0] in ('list', 'get')
+            self.assertEqual(
+                looks, self.allowed(rule, roles=['service']), rule
             )
-        )
+
+    def test_a_request_that_a_service_passed_on_is_the_users(self) -> None:
+        passed_on = {'roles': ['reader'], 'service_roles': ['service']}
+        for rule, least in WANTED.items():
+            self.assertEqual(
+                least == 'reader', self.allowed(rule, **passed_on), rule
+            )
+
+    def test_other_scopes(self) -> None:
+        for scope in ({'system_scope': 'all'}, {'domain_id': 'default'}):
+            for rule in WANTED:
+                self.assertFalse(
+                    self.allowed(
+                        rule,
+                        roles=[*ROLES['admin'], 'service'],
+                        project_id=None,
+                        **scope,
+                    ),
+                    rule,
+                )

@@ -12,8 +12,10 @@
 
 """What the database layer must do with policies, on whatever database."""
 
+import concurrent.futures
 import dataclasses
 import datetime
+import threading
 from typing import Any
 import uuid
 
@@ -55,7 +57,9 @@ class PolicySuite(testtools.TestCase):
                 created_at=now,
                 updated_at=None,
                 next_run_at=now,
+                fire_at=now,
                 prune_at=now,
+                max_parallel=3,
             ),
             **changes,
         )
@@ -100,16 +104,80 @@ class PolicySuite(testtools.TestCase):
         policies.delete(self.db, two.id)
         self.assertEqual({}, policies.of_servers(self.db, ['server']))
 
+    def test_server_is_in_one_policy_whoever_binds_it(self) -> None:
+        made = [self.add_policy() for _ in range(4)]
+        both = threading.Barrier(len(made))
+
+        def bind(policy: domain_policy.Policy) -> None:
+            both.wait(10)
+            self.db.run(
+                lambda: policies.add_server(self.db, policy.id, 'server')
+            )
+
+        with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
+            list(pool.map(bind, made, timeout=30))
+        bound = [
+            policy.id
+            for policy in made
+            if policies.get(self.db, policy.id).server_ids
+        ]
+        self.assertEqual(1, len(bound))
+        self.assertEqual(
+            {'server': bound[0]}, policies.of_servers(self.db, ['server'])
+        )
+
     def test_of_two_that_take_a_run_one_gets_it(self) -> None:
         policy = self.add_policy()
-        self.add_policy(next_run_at=None)
-        later = policy.prune_at + datetime.timedelta(hours=1)
-        self.assertEqual([policy], policies.due(self.db, policy.prune_at))
-        got = [policies.take_run(self.db, policy, later) for _ in range(2)]
+        self.add_policy(next_run_at=None, fire_at=None, prune_at=None)
+        now = policy.created_at
+        later = now + datetime.timedelta(hours=1)
+        plan = domain_policy.Plan(later, later)
+        self.assertEqual([policy], policies.due(self.db, now, 9))
+        got = [policies.take_run(self.db, policy, plan) for _ in range(2)]
         self.assertEqual([True, False], got)
-        self.assertEqual([], policies.due(self.db, policy.prune_at))
+        self.assertEqual([], policies.due(self.db, now, 9))
         got = [policies.take_pruning(self.db, policy, later) for _ in range(2)]
         self.assertEqual([True, False], got)
+        self.assertEqual([], policies.due_for_pruning(self.db, now, 9))
+        policies.prune_soon(self.db, policy.id, now)
+        (found,) = policies.due_for_pruning(self.db, now, 9)
+        self.assertEqual(now, found.prune_at)
+
+    def test_what_is_due_comes_in_order_and_not_all_at_once(self) -> None:
+        now = paging.utcnow()
+        made = [
+            self.add_policy(fire_at=now - datetime.timedelta(minutes=minutes))
+            for minutes in (1, 3, 2)
+        ]
+        self.add_policy(fire_at=now + datetime.timedelta(minutes=1))
+        self.assertEqual(
+            [made[1].id, made[2].id],
+            [policy.id for policy in policies.due(self.db, now, 2)],
+        )
+
+    def test_servers_that_fail(self) -> None:
+        policy = self.add_policy()
+        for server_id in ('a', 'b'):
+            policies.add_server(self.db, policy.id, server_id)
+        policies.set_failing(self.db, policy.id, True)
+        policies.set_failing(self.db, policy.id, False, 'a')
+        self.assertEqual({'b'}, policies.failing(self.db, policy.id))
+
+    def test_what_is_due_longest_comes_first(self) -> None:
+        policy = self.add_policy()
+        hour = datetime.timedelta(hours=1)
+        now = policy.prune_at + 4 * hour
+        order = [
+            self.add_policy(
+                fire_at=now - hours * hour, prune_at=now - hours * hour
+            ).id
+            for hours in (3, 1, 2)
+        ]
+        for due in (policies.due, policies.due_for_pruning):
+            self.assertEqual(
+                [policy.id, order[0], order[2]],
+                [one.id for one in due(self.db, now, 3)],
+            )
 
     def test_policies_of_a_vault_that_goes(self) -> None:
         policy = self.add_policy()
@@ -117,3 +185,4 @@ class PolicySuite(testtools.TestCase):
         found = policies.get(self.db, policy.id)
         self.assertIsNone(found.vault_id)
         self.assertIsNone(found.next_run_at)
+        self.assertIsNone(found.fire_at)

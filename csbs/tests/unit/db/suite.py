@@ -28,6 +28,7 @@ from alembic.runtime import migration as alembic_migration
 
 from csbs import exception
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import models
 from csbs.db import paging
 from csbs.db import resources
@@ -37,7 +38,11 @@ from csbs.db import tasks
 from csbs.db import vaults
 from csbs.domain import model
 from csbs.tests import fixtures as csbs_fixtures
+from csbs.tests.unit.db import outbox_suite
 from csbs.tests.unit.db import policy_suite
+from csbs.tests.unit.db import run_suite
+from csbs.tests.unit.db import usage_suite
+from csbs.tests.unit.db import vault_suite
 
 GIB = model.GIB
 
@@ -145,7 +150,13 @@ def make_task(**changes: Any) -> model.Task:
     )
 
 
-class DatabaseSuite(policy_suite.PolicySuite):
+class DatabaseSuite(
+    outbox_suite.OutboxSuite,
+    policy_suite.PolicySuite,
+    run_suite.RunSuite,
+    usage_suite.UsageSuite,
+    vault_suite.VaultSuite,
+):
     """Mixed with a ``url`` into a test case of one database."""
 
     url: str | None = None
@@ -267,15 +278,20 @@ class DatabaseSuite(policy_suite.PolicySuite):
         second = self.add_backup(vault, status=model.BackupStatus.RESTORING)
         self.add_backup(vault, status=model.BackupStatus.DELETING)
         self.add_backup(vault, status=model.BackupStatus.ERROR)
-        chain = backups.chain(self.db, vault.id, 'volume')
+        chain = charges.chain(self.db, vault.id, 'volume')
         self.assertEqual(
             [first.items[0], second.items[0]], [one.item for one in chain]
         )
         latest = backups.latest(self.db, 'server', vault.id)
         self.assertEqual(second, latest)
+        last = backups.Last(second.id, second.server_name, second.created_at)
+        for project_id in ('project', None):
+            self.assertEqual(
+                {'server': last},
+                backups.last_of_servers(self.db, project_id, ['server', 'x']),
+            )
         self.assertEqual(
-            {'server': second},
-            backups.last_of_servers(self.db, 'project', ['server', 'x']),
+            {}, backups.last_of_servers(self.db, 'other', ['server'])
         )
 
     def test_pages(self) -> None:

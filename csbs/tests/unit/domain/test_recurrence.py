@@ -122,6 +122,26 @@ class ScheduleTest(base.TestCase):
             )
             self.assertIn(field, str(error), wrong)
 
+    def test_a_time_for_every_minute(self) -> None:
+        schedule = recurrence.Schedule(
+            times=tuple(
+                f'{hour:02}:{minute:02}'
+                for hour in reversed(range(24))
+                for minute in range(60)
+            ),
+            timezone='Europe/Berlin',
+            every_days=1,
+        )
+        for moment, expected in (
+            (_utc(2026, 3, 29, 0, 58, 30), _utc(2026, 3, 29, 0, 59)),
+            # The clock jumps; nothing is left out, nothing comes twice.
+            (_utc(2026, 3, 29, 0, 59), _utc(2026, 3, 29, 1)),
+            (_utc(2026, 3, 29, 1), _utc(2026, 3, 29, 1, 1)),
+            # It goes back: the second time of the hour is not run.
+            (_utc(2026, 10, 25, 0, 59), _utc(2026, 10, 25, 2)),
+        ):
+            self.assertEqual(expected, schedule.next_after(moment))
+
     @hypothesis.given(_SCHEDULES, _MOMENTS)
     @hypothesis.settings(deadline=None, max_examples=80)
     def test_next_is_later_and_nothing_lies_between(
@@ -131,6 +151,25 @@ class ScheduleTest(base.TestCase):
         self.assertGreater(run, moment)
         middle = moment + (run - moment) / 2
         self.assertEqual(run, schedule.next_after(middle))
+
+    @hypothesis.given(_SCHEDULES, _MOMENTS)
+    @hypothesis.settings(deadline=None, max_examples=80)
+    def test_it_is_the_first_of_all(
+        self, schedule: recurrence.Schedule, moment: datetime.datetime
+    ) -> None:
+        zone = zoneinfo.ZoneInfo(schedule.timezone)
+        first = moment.astimezone(zone).date() - datetime.timedelta(days=2)
+        days = [first + datetime.timedelta(days=n) for n in range(40)]
+        runs = [
+            recurrence.wall_time(day, time, zone)
+            for day in days
+            if schedule.runs_on(day)
+            for time in schedule.times
+        ]
+        self.assertEqual(
+            min(run for run in runs if run > moment),
+            schedule.next_after(moment),
+        )
 
     @hypothesis.given(_SCHEDULES, _MOMENTS)
     @hypothesis.settings(deadline=None, max_examples=80)

@@ -12,6 +12,7 @@
 
 """Which backups of a policy go."""
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -26,33 +27,14 @@ _NOW = datetime.datetime(2026, 11, 23, 10, tzinfo=datetime.UTC)
 _KIND = retention.RetentionKind
 
 
-def _backup(number: int, days: float, **fields: Any) -> model.Backup:
+def _backup(number: int, days: float, **fields: Any) -> retention.Made:
     values: dict[str, Any] = {
         'id': f'backup-{number:03}',
-        'project_id': 'project',
-        'vault_id': 'vault',
         'server_id': 'server',
-        'server_name': 'web',
-        'name': 'autobk_0001',
-        'description': '',
         'status': model.BackupStatus.AVAILABLE,
-        'kind': model.BackupKind.INCREMENTAL,
-        'trigger': model.Trigger.SCHEDULED,
-        'consistency': model.Consistency.CRASH_CONSISTENT,
-        'policy_id': 'policy',
-        'parent_id': None,
-        'server_facts': {},
-        'size': model.GIB,
-        'changed_bytes': 0,
-        'transferred_bytes': 0,
-        'stored_bytes': 0,
-        'fault': None,
-        'task_id': None,
         'created_at': _NOW - datetime.timedelta(days=days),
-        'updated_at': None,
-        'snapshot_at': None,
     }
-    return model.Backup(**{**values, **fields})
+    return retention.Made(**{**values, **fields})
 
 
 _RETENTIONS = st.one_of(
@@ -68,14 +50,11 @@ _BACKUPS = st.lists(
         st.integers(0, 80),
         st.sampled_from(['a', 'b']),
         st.sampled_from(model.BackupStatus),
-        st.sampled_from(model.Trigger),
     ),
     max_size=40,
 ).map(
     lambda rows: [
-        _backup(
-            number, row[0], server_id=row[1], status=row[2], trigger=row[3]
-        )
+        _backup(number, row[0], server_id=row[1], status=row[2])
         for number, row in enumerate(rows)
     ]
 )
@@ -83,11 +62,14 @@ _BACKUPS = st.lists(
 
 class RetentionTest(base.TestCase):
     def _gone(
-        self, rule: retention.Retention, *backups: model.Backup
+        self,
+        rule: retention.Retention,
+        *backups: retention.Made,
+        failing: tuple[str, ...] = (),
     ) -> dict[str, retention.Reason]:
         return {
             one.backup.id: one.reason
-            for one in retention.expired(rule, backups, _NOW)
+            for one in retention.expired(rule, backups, _NOW, failing)
         }
 
     def test_count_is_of_each_server_and_the_oldest_go(self) -> None:
@@ -131,6 +113,43 @@ class RetentionTest(base.TestCase):
         )
         self.assertEqual({}, gone)
 
+    def test_the_newest_good_one_stays_while_later_runs_fail(self) -> None:
+        rule = retention.Retention(_KIND.DAYS, 7)
+        failed = _backup(9, 1, status=model.BackupStatus.ERROR)
+        gone = self._gone(rule, _backup(1, 20), _backup(2, 15), failed)
+        self.assertEqual({'backup-001': retention.Reason.TOO_OLD}, gone)
+        # What other servers do does not matter.
+        other = dataclasses.replace(failed, server_id='other')
+        self.assertEqual(
+            {'backup-001', 'backup-002'},
+            set(self._gone(rule, _backup(1, 20), _backup(2, 15), other)),
+        )
+        # Nor what failed before the newest good one.
+        earlier = _backup(9, 16, status=model.BackupStatus.ERROR)
+        self.assertEqual(
+            {'backup-001', 'backup-002'},
+            set(self._gone(rule, _backup(1, 20), _backup(2, 15), earlier)),
+        )
+
+    def test_it_stays_when_the_failed_ones_are_gone_too(self) -> None:
+        # Ten failed backups are kept of a policy, which may have more
+        # servers than that.
+        gone = self._gone(
+            retention.Retention(_KIND.DAYS, 7),
+            _backup(1, 20),
+            _backup(2, 15),
+            failing=('server',),
+        )
+        self.assertEqual({'backup-001': retention.Reason.TOO_OLD}, gone)
+
+    def test_what_was_to_go_before_is_tried_again(self) -> None:
+        gone = self._gone(
+            retention.Retention(_KIND.FOREVER),
+            _backup(1, 1, status=model.BackupStatus.ERROR_DELETING),
+            _backup(2, 1, status=model.BackupStatus.DELETING),
+        )
+        self.assertEqual({'backup-001': retention.Reason.HALF_DELETED}, gone)
+
     def test_refuses_senseless_rules(self) -> None:
         for kind, value in (
             (_KIND.DAYS, None),
@@ -140,28 +159,42 @@ class RetentionTest(base.TestCase):
         ):
             self.assertRaises(ValueError, retention.Retention, kind, value)
 
-    @hypothesis.given(_RETENTIONS, _BACKUPS)
+    @hypothesis.given(
+        _RETENTIONS, _BACKUPS, st.sets(st.sampled_from(['a', 'b']))
+    )
     @hypothesis.settings(deadline=None, max_examples=100)
     def test_laws(
-        self, rule: retention.Retention, backups: list[model.Backup]
+        self,
+        rule: retention.Retention,
+        backups: list[retention.Made],
+        failing: set[str],
     ) -> None:
-        gone = retention.expired(rule, backups, _NOW)
+        status = model.BackupStatus
+        gone = retention.expired(rule, backups, _NOW, failing)
         ids = {one.backup.id for one in gone}
         self.assertEqual(len(gone), len(ids))
         for one in gone:
-            self.assertEqual(model.Trigger.SCHEDULED, one.backup.trigger)
             self.assertIn(
                 one.backup.status,
-                (model.BackupStatus.AVAILABLE, model.BackupStatus.ERROR),
+                (status.AVAILABLE, status.ERROR, status.ERROR_DELETING),
             )
         left = [one for one in backups if one.id not in ids]
         # Judged again, nothing more goes: cleaning twice is harmless.
-        self.assertEqual([], retention.expired(rule, left, _NOW))
-        # What failed has no say in what goes of the rest.
-        sound = [
-            one for one in backups if one.status != model.BackupStatus.ERROR
-        ]
-        self.assertEqual(
-            {one.backup.id for one in retention.expired(rule, sound, _NOW)},
-            ids & {one.id for one in sound},
+        self.assertEqual([], retention.expired(rule, left, _NOW, failing))
+        self.assertLessEqual(
+            sum(one.status == status.ERROR for one in left),
+            retention.MAX_FAILED,
         )
+        # What failed never makes more of the rest go.
+        sound = [one for one in backups if one.status != status.ERROR]
+        self.assertLessEqual(
+            ids & {one.id for one in sound},
+            {one.backup.id for one in retention.expired(rule, sound, _NOW)},
+        )
+        for server in failing:
+            good = {
+                one.id
+                for one in backups
+                if (one.server_id, one.status) == (server, status.AVAILABLE)
+            }
+            self.assertTrue(not good or good - ids)

@@ -39,7 +39,8 @@ class DeleteVaultTest(base.TestCase):
 
     def create(self, name: str) -> model.Vault:
         """Make a vault that has an object."""
-        vault = vaults.create(self.rt, self.stack.context, name, '', 100, 1)
+        wish = vaults.Wish(capacity_gb=100, name=name)
+        vault, _ = vaults.create(self.rt, self.stack.context, wish)
         with repositories.opened(self.rt, vault):
             pass
         return vault
