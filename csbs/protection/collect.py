@@ -33,7 +33,7 @@ def work(run: Run) -> dict[str, Any]:
     with repositories.opened(run.rt, vault) as repo:
         _abandon_dead(run, repo)
         run.check()
-        stats = repo.collect(grace=grace)
+        stats = repo.collect(grace=grace, check=run.check)
         return {
             'condemned': stats.condemned,
             'deleted': stats.deleted,

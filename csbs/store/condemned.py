@@ -13,10 +13,13 @@
 """The list of packs that nothing needed when garbage was last collected.
 
 Owns the objects below ``condemned/``: batches of packs with the time each was
-condemned. A pack is deleted only when it was on the list for a while.
+condemned. A pack is deleted only when it was on the list for a while, and
+marked as doomed before the collection looks a last time whether somebody
+needs it. Nobody who finds a pack on the list begins to use it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Set
+import dataclasses
 import datetime
 import logging
 import secrets
@@ -35,8 +38,23 @@ _ATTEMPTS = 10
 Times = dict[bytes, datetime.datetime]
 
 
-def read(core: store_core.Core) -> tuple[Times, list[str]]:
-    """Return when each condemned pack was, and the objects that say so.
+@dataclasses.dataclass
+class Listed:
+    """The list.
+
+    :ivar times: when each pack was condemned
+    :ivar doomed: those that a collection may be deleting this very moment;
+        another takes them off the list only when they are gone
+    :ivar batches: the objects that it was read from
+    """
+
+    times: Times = dataclasses.field(default_factory=dict)
+    doomed: set[bytes] = dataclasses.field(default_factory=set)
+    batches: list[str] = dataclasses.field(default_factory=list)
+
+
+def read(core: store_core.Core) -> Listed:
+    """Return the list as it is now.
 
     Another collection may replace the batches meanwhile: it writes the new
     ones before it removes the old, so reading again finds them. A batch that
@@ -45,19 +63,19 @@ def read(core: store_core.Core) -> tuple[Times, list[str]]:
     :raises StoreUnreadable: when the list never stands still
     """
     for _attempt in range(_ATTEMPTS):
-        times: Times = {}
+        listed = Listed()
         found = [name for name, _size in core.objects.list(names.CONDEMNED)]
         try:
             for name in found:
-                _merge(times, _read_batch(core, name))
-            return times, found
+                _read_batch(core, name, listed)
+            return listed
         except errors.ObjectMissing:
             continue
     raise errors.StoreUnreadable('the list of condemned packs keeps changing')
 
 
 def write(
-    core: store_core.Core, times: Mapping[bytes, datetime.datetime]
+    core: store_core.Core, times: Times, doomed: Set[bytes]
 ) -> list[str]:
     """Write the list anew beside the old one; return the new objects."""
     written = []
@@ -68,6 +86,7 @@ def write(
         document = {
             'format': FORMAT,
             'packs': {pack.hex(): time.isoformat() for pack, time in batch},
+            'doomed': [pack.hex() for pack, _time in batch if pack in doomed],
         }
         core.put_sealed(_PURPOSE, name, document)
         written.append(name)
@@ -80,20 +99,16 @@ def remove(core: store_core.Core, batches: list[str]) -> None:
         core.objects.delete(name)
 
 
-def _merge(times: Times, more: Times) -> None:
-    for pack, time in more.items():
-        times[pack] = max(time, times.get(pack, time))
-
-
-def _read_batch(core: store_core.Core, name: str) -> Times:
+def _read_batch(core: store_core.Core, name: str, listed: Listed) -> None:
     try:
         document = core.get_sealed(_PURPOSE, name)
         if document['format'] != FORMAT:
             raise errors.UnsupportedFormat(f'{name} is of a newer csbs')
-        return {
+        times = {
             bytes.fromhex(pack): datetime.datetime.fromisoformat(time)
             for pack, time in document['packs'].items()
         }
+        doomed = {bytes.fromhex(pack) for pack in document['doomed']}
     except (
         errors.Damaged,
         KeyError,
@@ -102,4 +117,8 @@ def _read_batch(core: store_core.Core, name: str) -> Times:
         AttributeError,
     ) as error:
         _LOG.warning('Ignoring a list of condemned packs: %s', error)
-        return {}
+        times, doomed = {}, set()
+    for pack, time in times.items():
+        listed.times[pack] = max(time, listed.times.get(pack, time))
+    listed.doomed |= doomed
+    listed.batches.append(name)

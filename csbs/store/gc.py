@@ -12,41 +12,40 @@
 
 """Garbage collection: packs that nothing needs are condemned, then deleted.
 
-Owns the decision what is live. It runs beside backups and restores, in any
+Owns the decision what is dead. It runs beside backups and restores, in any
 number of processes, and may die anywhere.
 
 Why nothing that is needed is ever deleted:
 
 * A pack is deleted only when it was on the list of condemned packs before the
-  collection looked at anything else, and the collection itself found it dead.
-* A collection lists packs, then leases, then manifests. A writer takes its
-  lease before its first pack, and writes its manifest before it drops the
-  lease: whoever misses the lease because it was dropped finds the manifest,
-  and whoever misses it because it was not there yet lists no pack of it.
+  collection looked at anything else, the collection found it dead, marked it
+  on the list as doomed, looked at everything again, and found it dead again.
+* A writer takes its lease before its first pack, and writes its manifest
+  before it drops the lease. A survey lists leases, then manifests: whoever
+  misses the lease because it was dropped finds the manifest.
 * A writer names packs of its parent. Its lease holds the parent's roots, and
-  it looks for the parent's manifest once more after it has the lease. A
-  collection that missed that lease may find the parent deleted later and
-  condemn its packs, but they were live for every collection before, so they
-  were not on the list when this one began and it deletes none of them; every
-  collection after it finds the lease, or the manifest, and takes them off.
-* A writer that goes on with what an earlier attempt left takes the lease,
-  then reads the list, then looks for packs, and uses none that are listed.
+  it looks for the parent's manifest once more after it has the lease. Whoever
+  reads a backup, or moves its chunks, does the same with a pin.
+* A writer that wants to name another pack, one that an earlier attempt left
+  or that other backups use, puts it into its lease, then reads the list, and
+  leaves the pack alone when it is on it. Either the second look finds the
+  lease, or the writer finds the pack doomed: a doomed pack stays on the list
+  until it is gone, or until the collection that doomed it has spared it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from collections.abc import Set
 import dataclasses
 import datetime
 import logging
-import uuid
 
-from csbs.store import codec
+from csbs.store import compact
 from csbs.store import condemned
 from csbs.store import core as store_core
-from csbs.store import errors
-from csbs.store import lease as store_lease
-from csbs.store import manifest as store_manifest
-from csbs.store import maps
+from csbs.store import damage
+from csbs.store import lookup
 from csbs.store import names
+from csbs.store import survey as store_survey
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,6 +60,8 @@ class CollectStats:
     :ivar live_packs: packs that are needed
     :ivar live_bytes: what these take
     :ivar dead_bytes: what condemned packs take that are not yet deleted
+    :ivar waste_bytes: what packs that are needed hold beside what is needed
+    :ivar moved_bytes: taken out of packs of which little was needed
     """
 
     condemned: int
@@ -69,6 +70,8 @@ class CollectStats:
     live_packs: int
     live_bytes: int
     dead_bytes: int
+    waste_bytes: int
+    moved_bytes: int
 
 
 def collect(
@@ -76,6 +79,7 @@ def collect(
     now: datetime.datetime,
     grace: datetime.timedelta,
     exclusive: bool,
+    check: Callable[[], None] | None,
 ) -> CollectStats:
     """Condemn what is dead, delete what was condemned long enough.
 
@@ -84,146 +88,117 @@ def collect(
     :param exclusive: the caller knows that nobody writes to the vault, so
         that what is dead now may be deleted without having been condemned
         earlier
+    :param check: called often; what it raises ends the collection
     :raises Damaged: when a lease, manifest or map cannot be read: then
         nobody can tell what is live, and nothing was done
     """
-    times, batches = condemned.read(core)
-    packs = {
-        reference: size
-        for name, size in core.objects.list(names.PACKS)
-        if (reference := names.pack_reference(name))
-    }
-    live = _Live(core)
-    stale = live.add_leases(now)
-    live.add_manifests()
-    dead = {
-        reference: size
-        for reference, size in packs.items()
-        if not live.holds(reference)
-    }
+    view = _View(core, now, check)
+    moved = 0
+    while victims := compact.choose(core, view.survey, view.packs):
+        done = compact.move(core, view.survey, view.packs, victims, check)
+        if not done:
+            break
+        moved += done
+        view = _View(core, now, check)
+    listed, packs, survey = view.listed, view.packs, view.survey
+    dead = {pack for pack in packs if not survey.holds(pack)}
     # A time to come was noted by a clock that was ahead: it starts anew.
     verdicts = {
-        reference: min(times.get(reference, now), now) for reference in dead
+        pack: min(listed.times.get(pack, now), now)
+        for pack in dead | (listed.doomed & packs.keys())
     }
     doomed = {
-        reference
-        for reference, since in verdicts.items()
-        if now - since >= grace and (exclusive or reference in times)
+        pack
+        for pack in dead
+        if now - verdicts[pack] >= grace
+        and (exclusive or pack in listed.times)
     }
-    if verdicts != times:
-        written = condemned.write(core, verdicts)
-        condemned.remove(core, batches)
-        batches = written
-    doomed = _delete(core, now, doomed, verdicts, batches)
-    _drop_stale(core, stale, dead.keys() - doomed)
-    freed = sum(dead[reference] for reference in doomed)
+    deleted: set[bytes] = set()
+    if doomed or verdicts != listed.times:
+        everything = doomed | (listed.doomed & packs.keys())
+        written = condemned.write(core, verdicts, everything)
+        condemned.remove(core, listed.batches)
+        if doomed:
+            survey.look(now)
+            deleted = _delete(core, survey, doomed)
+            left = {
+                pack: since
+                for pack, since in verdicts.items()
+                if pack not in deleted
+            }
+            condemned.write(core, left, listed.doomed & left.keys())
+            condemned.remove(core, written)
+    alive = packs.keys() - deleted
+    _tidy(core, view.stale, dead - deleted)
+    lookup.tidy(core, view.lookup, alive)
+    damage.tidy(core, view.damaged, alive)
+    live = packs.keys() - dead
+    freed = sum(packs[pack] for pack in deleted)
     return CollectStats(
-        condemned=len(dead.keys() - times.keys()),
-        deleted=len(doomed),
+        condemned=len(dead - listed.times.keys()),
+        deleted=len(deleted),
         freed_bytes=freed,
-        live_packs=len(packs) - len(dead),
-        live_bytes=sum(packs.values()) - sum(dead.values()),
-        dead_bytes=sum(dead.values()) - freed,
+        live_packs=len(live),
+        live_bytes=sum(packs[pack] for pack in live),
+        dead_bytes=sum(packs[pack] for pack in dead) - freed,
+        waste_bytes=sum(
+            packs[pack] - survey.parts.size(pack)
+            for pack in live
+            if not survey.in_use(pack)
+        ),
+        moved_bytes=moved,
     )
 
 
+class _View:
+    """The vault as a collection sees it; what is read first matters.
+
+    :ivar listed: what was condemned before anything else was looked at
+    :ivar packs: reference and size of those that are there
+    :ivar stale: leases and pins of the dead
+    """
+
+    def __init__(
+        self,
+        core: store_core.Core,
+        now: datetime.datetime,
+        check: Callable[[], None] | None,
+    ) -> None:
+        self.listed = condemned.read(core)
+        self.lookup = list(core.objects.list(names.LOOKUP))
+        self.damaged = [
+            name for name, _size in core.objects.list(names.DAMAGED)
+        ]
+        self.packs = store_survey.pack_sizes(core)
+        self.survey = store_survey.Survey(core, check)
+        self.stale = self.survey.look(now)
+
+
 def _delete(
-    core: store_core.Core,
-    now: datetime.datetime,
-    doomed: set[bytes],
-    verdicts: condemned.Times,
-    batches: list[str],
+    core: store_core.Core, survey: store_survey.Survey, doomed: Set[bytes]
 ) -> set[bytes]:
-    """Delete packs and take them off the list; return which."""
-    if not doomed:
-        return doomed
-    # A backup may have been resumed since the leases were listed, and
-    # another collection may have taken its packs off the list.
-    again = _Live(core)
-    again.add_leases(now)
-    deleted = {each for each in doomed if not again.holds(each)}
-    for reference in deleted:
-        core.objects.delete(names.pack(reference))
-    left = {
-        reference: since
-        for reference, since in verdicts.items()
-        if reference not in deleted
-    }
-    condemned.write(core, left)
-    condemned.remove(core, batches)
+    """Delete what is doomed and still dead; return which."""
+    deleted = {pack for pack in doomed if not survey.holds(pack)}
+    for pack in deleted:
+        core.objects.delete(names.pack(pack))
     return deleted
 
 
-class _Live:
-    """What is needed: packs by name, and all of some unfinished backups."""
-
-    def __init__(self, core: store_core.Core) -> None:
-        self._core = core
-        self._packs: set[bytes] = set()
-        self._backups: set[bytes] = set()
-        self._nodes = maps.NodeReader(core)
-        self._visited: set[bytes] = set()
-
-    def holds(self, reference: bytes) -> bool:
-        """Tell whether a pack is needed."""
-        return reference in self._packs or reference[:16] in self._backups
-
-    def add_leases(self, now: datetime.datetime) -> list[uuid.UUID]:
-        """Take in the leases; return those that are stale."""
-        stale = []
-        for backup_id in _ids(self._core, names.LEASES):
-            try:
-                found = store_lease.read(self._core, backup_id)
-            except errors.ObjectMissing:
-                # Dropped just now: the manifest is listed after this.
-                continue
-            if found.live(now, self._core.options.lease_ttl):
-                self._backups.add(backup_id.bytes)
-                for root, depth in found.roots:
-                    self._add(root, depth)
-            else:
-                stale.append(backup_id)
-        return stale
-
-    def add_manifests(self) -> None:
-        """Take in all finished backups."""
-        for backup_id in _ids(self._core, names.MANIFESTS):
-            try:
-                found = store_manifest.read(self._core, backup_id)
-                for item in found.items:
-                    if item.root:
-                        self._add(item.root, item.depth)
-            except errors.BackupMissing:
-                continue
-
-    def _add(self, root: codec.Entry, depth: int) -> None:
-        pending = [(root, depth)]
-        while pending:
-            entry, level = pending.pop()
-            self._packs.add(entry.pack)
-            if entry.id in self._visited:
-                continue
-            self._visited.add(entry.id)
-            for child in reversed(self._nodes.load(entry, level).values()):
-                if level > 1:
-                    pending.append((child, level - 1))
-                else:
-                    self._packs.add(child.pack)
-
-
-def _ids(core: store_core.Core, prefix: str) -> Iterable[uuid.UUID]:
-    for name, _size in core.objects.list(prefix):
-        backup_id = names.backup_id(name)
-        if backup_id:
-            yield backup_id
-
-
-def _drop_stale(
-    core: store_core.Core, stale: list[uuid.UUID], dead: Iterable[bytes]
+def _tidy(
+    core: store_core.Core,
+    stale: list[str],
+    dead: Set[bytes],
 ) -> None:
-    """Remove stale leases that have no packs left to tell of."""
-    busy = {reference[:16] for reference in dead}
-    for backup_id in stale:
-        if backup_id.bytes not in busy:
-            _LOG.info('Dropping the stale lease of backup %s', backup_id)
-            core.objects.delete(names.lease(backup_id))
+    """Remove what tells of nothing any more.
+
+    A stale lease stays while there are packs of its backup.
+    """
+    busy = {pack[:16] for pack in dead}
+    for name in stale:
+        owner = names.backup_id(name)
+        if owner and owner.bytes not in busy:
+            _LOG.info('Dropping %s, which is stale', name)
+            core.objects.delete(name)
+    for backup_id in list(store_survey.backup_ids(core, names.ROOTS)):
+        if not core.exists(names.manifest(backup_id)):
+            core.objects.delete(names.roots(backup_id))

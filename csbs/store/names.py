@@ -25,6 +25,10 @@ PACKS = 'packs/'
 MANIFESTS = 'manifests/'
 LEASES = 'leases/'
 CONDEMNED = 'condemned/'
+PINS = 'pins/'
+ROOTS = 'roots/'
+LOOKUP = 'lookup/'
+DAMAGED = 'damaged/'
 
 #: bytes of a reference to a pack
 PACK_SIZE = 32
@@ -53,6 +57,21 @@ def manifest(backup_id: uuid.UUID) -> str:
 def lease(backup_id: uuid.UUID) -> str:
     """Return the name of the lease of an unfinished backup."""
     return f'{LEASES}{backup_id}'
+
+
+def pin(pin_id: uuid.UUID) -> str:
+    """Return the name of what keeps packs for somebody who reads them."""
+    return f'{PINS}{pin_id}'
+
+
+def roots(backup_id: uuid.UUID) -> str:
+    """Return the name of what says where a backup's maps were moved to."""
+    return f'{ROOTS}{backup_id}'
+
+
+def lookup(owner: uuid.UUID) -> str:
+    """Return the name of the list of some chunks that were stored."""
+    return f'{LOOKUP}{owner}'
 
 
 def pack_reference(name: str) -> bytes | None:

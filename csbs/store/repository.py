@@ -24,6 +24,7 @@ from csbs.store import core as store_core
 from csbs.store import errors
 from csbs.store import gc
 from csbs.store import keys as store_keys
+from csbs.store import lease as store_lease
 from csbs.store import manifest as store_manifest
 from csbs.store import maps
 from csbs.store import names
@@ -33,6 +34,7 @@ from csbs.store import verify
 from csbs.store import volume
 from csbs.store import writer
 from csbs.store.objects import base
+from csbs.store.objects import limited
 
 Options = store_options.Options
 Manifest = store_manifest.Manifest
@@ -88,6 +90,9 @@ class Repository:
         :raises UnsupportedFormat: when a newer csbs made it
         """
         keys = store_keys.Keys(key, vault_id)
+        if options.bandwidth:
+            objects = limited.LimitedStore(objects, options.bandwidth)
+        options = options.fitted()
         chunk_size = store_core.read_header(objects, vault_id, keys)
         return cls(
             store_core.Core(objects, vault_id, keys, chunk_size, options)
@@ -141,6 +146,7 @@ class Repository:
         # later backups use them.
         self._core.objects.delete(names.lease(backup_id))
         self._core.objects.delete(names.manifest(backup_id))
+        self._core.objects.delete(names.roots(backup_id))
 
     def abandon(self, backup_id: uuid.UUID) -> None:
         """Give up an unfinished backup that nobody writes any more.
@@ -179,11 +185,18 @@ class Repository:
         check are as in :meth:`.writer.BackupWriter.write_item`.
 
         :raises TargetTooSmall: when the item does not fit
+        :raises BackupMissing: when the backup was deleted
         :raises Damaged: when an object was altered; no byte of it was written
         :raises OSError: when the volume cannot be read or written
         """
-        work = reader.ItemReader(self._core, item, target, progress, check)
-        return work.run()
+        with store_lease.pinned(self._core, [item.backup_id]) as pin:
+            for manifest in pin.manifests:
+                # Its chunks may have been moved since it was read.
+                item = manifest.item(item.id) or item
+            if not pin.manifests:
+                raise errors.BackupMissing(item.backup_id)
+            work = reader.ItemReader(self._core, item, target, progress, check)
+            return work.run(pin.refresh)
 
     def changed_bytes(
         self, older: ManifestItem | None, newer: ManifestItem
@@ -216,30 +229,55 @@ class Repository:
         now: datetime.datetime | None = None,
         grace: datetime.timedelta = datetime.timedelta(hours=1),
         exclusive: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> gc.CollectStats:
         """Condemn and delete packs that no backup needs; see :mod:`.gc`.
 
+        What is needed is taken out of packs of which little is.
+
+        :param check: called often; what it raises ends the collection
         :raises Damaged: when a lease, manifest or map cannot be read: then
             nothing was done
         """
         now = now or datetime.datetime.now(datetime.UTC)
-        return gc.collect(self._core, now, grace, exclusive)
+        return gc.collect(self._core, now, grace, exclusive, check)
 
     def verify(
         self,
-        backup_id: uuid.UUID,
+        backup_id: uuid.UUID | None = None,
         *,
         deep: bool,
+        percent: float = 100,
+        begin: Callable[[int], None] | None = None,
         progress: Callable[[int], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> verify.VerifyReport:
-        """Look whether a backup can be restored.
+        """Look whether a backup, or all of them, can be restored.
+
+        What is found damaged is noted, so that later backups do not rely on
+        it but store it anew.
 
         :param deep: decrypt every chunk, rather than compare digests only
+        :param percent: of the packs, chosen by chance, that are read; maps
+            are always walked, and every pack must be there
+        :param begin: gets the bytes that will be read, once that is known
+        :param progress: gets bytes that were read; they add up to these
+        :param check: called often, from any thread; what it raises ends the
+            work and comes out unchanged
         :raises BackupMissing: when there is no such backup
+        :raises StoreUnreadable: when the store does not answer
         """
-        work = verify.Verifier(self._core, progress, check)
-        return work.run(backup_id, deep)
+        if backup_id and not self._core.exists(names.manifest(backup_id)):
+            raise errors.BackupMissing(backup_id)
+        work = verify.Verifier(
+            self._core,
+            deep=deep,
+            percent=percent,
+            begin=begin,
+            progress=progress,
+            check=check,
+        )
+        return work.run([backup_id] if backup_id else self.backups())
 
 
 def destroy(objects: base.ObjectStore) -> None:
@@ -250,7 +288,9 @@ def destroy(objects: base.ObjectStore) -> None:
     for prefix in (
         names.MANIFESTS,
         names.LEASES,
+        names.PINS,
         names.CONDEMNED,
+        names.LOOKUP,
         names.PACKS,
         '',
     ):

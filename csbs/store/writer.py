@@ -24,12 +24,15 @@ import types
 from typing import Any
 import uuid
 
+from csbs.store import codec
 from csbs.store import condemned
 from csbs.store import core as store_core
+from csbs.store import damage
 from csbs.store import errors
 from csbs.store import itemwriter
 from csbs.store import known as store_known
 from csbs.store import lease as store_lease
+from csbs.store import lookup
 from csbs.store import manifest as store_manifest
 from csbs.store import names
 from csbs.store import sink as store_sink
@@ -69,23 +72,27 @@ class BackupWriter:
         :raises BackupExists: when the backup is finished already
         :raises StoreError: when the store fails
         """
-        if self._exists(self._backup_id):
+        core = self._core
+        if core.exists(names.manifest(self._backup_id)):
             raise errors.BackupExists(self._backup_id)
         self._parent = self._read_parent()
-        roots = [
-            (item.root, item.depth)
-            for item in (self._parent.items if self._parent else ())
-            if item.root
-        ]
-        self._lease = store_lease.Holder(self._core, self._backup_id, roots)
-        if self._parent and not self._exists(self._parent.backup_id):
-            # It was deleted before the lease could protect its packs.
-            self._parent = None
-            self._lease.set_roots([])
-        self._packs = store_known.PackCatalogue(self._core)
-        self._known = store_known.Known(self._core.options.known_chunks)
+        self._lease = store_lease.Holder(
+            core, names.lease(self._backup_id), self._roots()
+        )
+        while self._parent:
+            again = self._read_parent()
+            if again == self._parent:
+                break
+            # It was deleted, or its chunks were moved, before the lease
+            # could protect its packs.
+            self._parent = again
+            self._lease.set_roots(self._roots())
+        damaged = damage.read(core)
+        self._packs = store_known.PackCatalogue(core, damaged)
+        self._known = store_known.Known(core.options.known_chunks)
+        self._borrowed = store_known.Borrowed(core, self._lease, damaged)
+        self._sink = store_sink.PackSink(core, self._backup_id)
         self._resume()
-        self._sink = store_sink.PackSink(self._core, self._backup_id)
         return self
 
     def __exit__(
@@ -128,6 +135,7 @@ class BackupWriter:
             self._core,
             self._sink,
             self._known,
+            self._borrowed,
             self._packs,
             reader,
             parent,
@@ -136,7 +144,9 @@ class BackupWriter:
         )
         root, depth, stats = writer.run(self._lease.refresh)
         self._items.append(
-            store_manifest.ManifestItem(item_id, stats.size, root, depth)
+            store_manifest.ManifestItem(
+                item_id, stats.size, root, depth, self._backup_id
+            )
         )
         return stats
 
@@ -162,14 +172,11 @@ class BackupWriter:
         store_manifest.write(self._core, manifest)
         self._committed = manifest
         self._lease.release()
+        lookup.publish(self._core, self._backup_id, self._sink.hooks)
         return manifest
 
-    def _exists(self, backup_id: uuid.UUID) -> bool:
-        try:
-            self._core.objects.size(names.manifest(backup_id))
-        except errors.ObjectMissing:
-            return False
-        return True
+    def _roots(self) -> list[store_lease.Root]:
+        return store_lease.roots_of([self._parent] if self._parent else [])
 
     def _read_parent(self) -> store_manifest.Manifest | None:
         if self._wanted is None:
@@ -189,15 +196,27 @@ class BackupWriter:
         packs are, since a pack leaves the list only after it is deleted.
         """
         self._adopted: set[bytes] = set()
-        dead, _batches = condemned.read(self._core)
+        dead = condemned.read(self._core).times
         packs = self._packs.packs(self._backup_id.bytes)
         for reference, size in packs.items():
             if self._known.full:
                 break
             if reference in dead:
                 continue
-            if self._known.adopt(self._core, reference, size):
-                self._adopted.add(reference)
+            found = store_known.read_pack(self._core, reference, size)
+            if found is None:
+                continue
+            sound = [
+                (kind, entry)
+                for kind, entry in found
+                if not self._packs.damage.hurts(entry)
+            ]
+            for _kind, entry in sound:
+                self._known.add(entry)
+            self._sink.hooks.add(
+                entry for kind, entry in sound if kind is codec.Kind.DATA
+            )
+            self._adopted.add(reference)
 
     def _check_packs(self) -> None:
         """Make sure that nobody deleted the packs of this backup meanwhile.

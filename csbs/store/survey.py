@@ -1,0 +1,178 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A walk over all maps that somebody needs.
+
+Owns the answer to what is needed: packs, how much of each, and all of some
+unfinished backups. Never guesses: what cannot be read ends the walk.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import datetime
+import uuid
+
+from csbs.store import codec
+from csbs.store import core as store_core
+from csbs.store import coverage
+from csbs.store import errors
+from csbs.store import lease as store_lease
+from csbs.store import manifest as store_manifest
+from csbs.store import maps
+from csbs.store import names
+
+
+class Survey:
+    """What is needed. Looking again only adds to it.
+
+    :ivar parts: which parts of packs maps name
+    :ivar chunks: that the leaves name, a shared leaf counted once
+    :ivar bytes: of volumes that these stand for
+    """
+
+    def __init__(
+        self,
+        core: store_core.Core,
+        check: Callable[[], None] | None = None,
+        wrong: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Begin with nothing.
+
+        :param check: called often; what it raises ends the walk
+        :param wrong: gets what is wrong with a map, rather than that it is
+            raised
+        """
+        self._core = core
+        self._check = check or (lambda: None)
+        self._wrong = wrong
+        self._nodes = maps.NodeReader(core)
+        self._visited: set[bytes] = set()
+        self._backups: set[bytes] = set()
+        self._packs: set[bytes] = set()
+        self.parts = coverage.Coverage()
+        self.chunks = 0
+        self.bytes = 0
+
+    def holds(self, reference: bytes) -> bool:
+        """Tell whether a pack is needed."""
+        return reference in self.parts or self.in_use(reference)
+
+    def in_use(self, reference: bytes) -> bool:
+        """Tell whether somebody at work needs all of a pack."""
+        return reference in self._packs or reference[:16] in self._backups
+
+    def look(self, now: datetime.datetime) -> list[str]:
+        """Take in leases and pins, then finished backups.
+
+        The order matters: a lease goes when its manifest is there.
+
+        :returns: leases and pins that are stale
+        :raises Damaged: when one of them, or a map, cannot be read
+        """
+        stale = [
+            *self._take(names.LEASES, now),
+            *self._take(names.PINS, now),
+        ]
+        ids = backup_ids(self._core, names.MANIFESTS)
+        for found in store_manifest.read_all(self._core, ids):
+            self.add(found)
+        return stale
+
+    def add(self, manifest: store_manifest.Manifest) -> None:
+        """Take in one backup."""
+        for item in manifest.items:
+            if item.root:
+                self._walk(item.root, item.depth, item.size)
+
+    def _take(self, prefix: str, now: datetime.datetime) -> list[str]:
+        stale = []
+        for owner in backup_ids(self._core, prefix):
+            name = f'{prefix}{owner}'
+            try:
+                found = store_lease.read(self._core, name)
+            except errors.ObjectMissing:
+                # Dropped just now: the manifest is listed after this.
+                continue
+            if not found.live(now, self._core.options.lease_ttl):
+                stale.append(name)
+                continue
+            self._backups.add(owner.bytes)
+            self._packs |= found.packs
+            for root, depth in found.roots:
+                self._walk(root, depth, None)
+        return stale
+
+    def _walk(self, root: codec.Entry, depth: int, size: int | None) -> None:
+        pending = [(root, depth, 0)]
+        while pending:
+            entry, level, index = pending.pop()
+            self.parts.add([entry])
+            if entry.id in self._visited:
+                continue
+            self._visited.add(entry.id)
+            self._check()
+            try:
+                node = self._nodes.load(entry, level)
+                if level == 1 and size is not None:
+                    self._fits(entry, node, index, size)
+            except (
+                errors.Damaged,
+                errors.ObjectMissing,
+                errors.UnsupportedFormat,
+            ) as error:
+                if not self._wrong:
+                    raise
+                self._wrong(error)
+                continue
+            if level > 1:
+                first = index * maps.FAN_OUT
+                pending += [
+                    (child, level - 1, first + slot)
+                    for slot, child in reversed(node.items())
+                ]
+                continue
+            self.parts.add(node.values())
+            self.chunks += len(node)
+            self.bytes += sum(child.raw for child in node.values())
+
+    def _fits(
+        self,
+        entry: codec.Entry,
+        node: dict[int, codec.Entry],
+        index: int,
+        size: int,
+    ) -> None:
+        """Refuse a leaf whose chunks do not fit the item's size."""
+        chunk = self._core.chunk_size
+        for slot, child in node.items():
+            left = size - (index * maps.FAN_OUT + slot) * chunk
+            if child.raw != min(chunk, left):
+                raise errors.Damaged(
+                    names.pack(entry.pack), 'a map does not fit its item'
+                )
+
+
+def backup_ids(core: store_core.Core, prefix: str) -> Iterator[uuid.UUID]:
+    """Return the ids in the names of objects below a prefix."""
+    for name, _size in core.objects.list(prefix):
+        found = names.backup_id(name)
+        if found:
+            yield found
+
+
+def pack_sizes(core: store_core.Core) -> dict[bytes, int]:
+    """Return references and sizes of all packs that are there."""
+    return {
+        reference: size
+        for name, size in core.objects.list(names.PACKS)
+        if (reference := names.pack_reference(name))
+    }
