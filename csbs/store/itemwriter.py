@@ -278,13 +278,14 @@ class ItemWriter:
         found, sound = self._old_entries(old_ref)
         old = {slot: entry for slot, entry in found.items() if slot < count}
         leaf = _Leaf(first, count, old, old_ref)
+        held = self._packs.holds_all(old.values())
         for slot in range(count):
             if compare[slot] or not sound:
                 continue
             entry = old.get(slot)
             if entry is None:
                 read[slot] = 0
-            elif self._packs.holds(entry):
+            elif held or self._packs.holds(entry):
                 leaf.entries[slot] = entry
                 read[slot] = 0
             else:
@@ -379,6 +380,8 @@ class ItemWriter:
         changed = 0
         for slot in leaf.entries.keys() | leaf.old.keys():
             one, other = leaf.old.get(slot), leaf.entries.get(slot)
+            if one is other:
+                continue
             if not one or not other or one.id != other.id:
                 chunk = leaf.first + slot
                 changed += self._span(chunk, chunk + 1)

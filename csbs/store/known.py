@@ -18,6 +18,7 @@ which ones other backups have.
 """
 
 import collections
+from collections.abc import Iterable
 import threading
 import uuid
 
@@ -55,6 +56,22 @@ class PackCatalogue:
             return False
         size = self.packs(entry.pack[:16]).get(entry.pack, 0)
         return entry.offset + entry.stored <= size
+
+    def holds_all(self, entries: Iterable[codec.Entry]) -> bool:
+        """Tell whether all entries are held, with few questions.
+
+        :raises StoreUnreadable: when the store does not answer
+        """
+        if self.damage:
+            return all(map(self.holds, entries))
+        ends: dict[bytes, int] = {}
+        for _id, pack, offset, stored, _raw, _flags in entries:
+            if offset + stored > ends.get(pack, 0):
+                ends[pack] = offset + stored
+        return all(
+            self.packs(pack[:16]).get(pack, 0) >= end
+            for pack, end in ends.items()
+        )
 
     def packs(self, backup: bytes) -> dict[bytes, int]:
         """Return references and sizes of the packs of a backup."""

@@ -18,6 +18,7 @@ the business of ``sink``.
 """
 
 from collections.abc import Iterator
+import mmap
 import struct
 
 import blake3
@@ -58,8 +59,7 @@ class PackBuffer:
 
     def __init__(self, size: int) -> None:
         """Take memory for packs of ``size`` bytes."""
-        self._memory = bytearray(size)
-        self._view = memoryview(self._memory)
+        self._take(size)
         self._entries: list[tuple[codec.Kind, codec.Entry]] = []
         self._end = 0
         self.reference = b''
@@ -70,8 +70,7 @@ class PackBuffer:
         """Start a new pack that can take at least one blob of ``room``."""
         needed = START + room + end_size(1)
         if needed > len(self._memory):
-            self._memory = bytearray(needed)
-            self._view = memoryview(self._memory)
+            self._take(needed)
         _HEADER.pack_into(self._view, 0, _MAGIC, VERSION)
         self.reference = reference
         self._cipher = cipher
@@ -79,6 +78,11 @@ class PackBuffer:
         self._end = START
         self.pending = 0
         self.closed = False
+
+    def _take(self, size: int) -> None:
+        # Unlike a bytearray's, these pages cost nothing before their use.
+        self._memory = mmap.mmap(-1, size)
+        self._view = memoryview(self._memory)
 
     def fits(self, stored: int) -> bool:
         """Tell whether one more blob has room."""
