@@ -105,9 +105,11 @@ class Compressor:
     """zstd, where it helps. Each thread needs one of its own."""
 
     def __init__(self, level: int) -> None:
-        options = {zstd.CompressionParameter.compression_level: level}
+        options: dict[int, int] = {
+            zstd.CompressionParameter.compression_level: level
+        }
         if level == 1:
-            options |= _LEVEL_1
+            options.update(_LEVEL_1)
         self._zstd = zstd.ZstdCompressor(options=options)
 
     def __call__(self, raw: base.Buffer) -> tuple[int, base.Buffer]:
