@@ -19,6 +19,8 @@ below ``$TMPDIR`` and is removed.
 """
 
 import argparse
+from collections.abc import Iterator
+import contextlib
 import json
 import pathlib
 import shutil
@@ -87,11 +89,8 @@ class Round:
 
 def measure(
     given: argparse.Namespace, folder: pathlib.Path
-) -> tuple[dict[str, list[Round]], dict[str, str]]:
-    """Run all engines in turn, several times.
-
-    :returns: the rounds of each engine, and why some have none
-    """
+) -> Iterator[dict[str, Any]]:
+    """Run all engines in turn, several times; yield what is known so far."""
     if given.image:
         base = pathlib.Path(given.image)
     else:
@@ -109,22 +108,21 @@ def measure(
             for image in images:
                 _image.warm(image)
             try:
-                engine = kind(folder)
-            except _engines.Missing as error:
-                missing[kind.name] = str(error)
-                shutil.rmtree(folder / kind.name, ignore_errors=True)
-                continue
-            try:
-                # Ten backups a round are for the first one only.
-                each = Round(engine, folder, short=number > 0)
-                each.run(base)
+                with contextlib.closing(kind(folder)) as engine:
+                    # Ten backups a round are for the first one only.
+                    each = Round(engine, folder, short=number > 0)
+                    each.run(base)
                 rounds.setdefault(kind.name, []).append(each)
             except _engines.Missing as error:
                 missing[kind.name] = str(error)
-            finally:
-                engine.close()
+                shutil.rmtree(folder / kind.name, ignore_errors=True)
             _say(f'round {number + 1}: {kind.name} done')
-    return rounds, missing
+        yield {
+            **summary(rounds),
+            'about': {each.name: each.about for each in _engines.ENGINES},
+            'missing': missing,
+            'image': {'size_mib': given.size, 'data_mib': given.data},
+        }
 
 
 def summary(rounds: dict[str, list[Round]]) -> dict[str, Any]:
@@ -210,16 +208,15 @@ def main() -> None:
         choices=[each.name for each in _engines.ENGINES],
     )
     given = parser.parse_args()
+    result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix='csbs-engines-') as folder:
-        rounds, missing = measure(given, pathlib.Path(folder))
-    result = summary(rounds)
-    result['about'] = {each.name: each.about for each in _engines.ENGINES}
-    result['missing'] = missing
+        for result in measure(given, pathlib.Path(folder)):
+            if given.json:
+                text = json.dumps(result, indent=2)
+                pathlib.Path(given.json).write_text(text)
     print(table(result))
-    for name, reason in missing.items():
+    for name, reason in result['missing'].items():
         print(f'{name} was left out: {reason}')
-    if given.json:
-        pathlib.Path(given.json).write_text(json.dumps(result, indent=2))
 
 
 if __name__ == '__main__':
