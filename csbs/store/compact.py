@@ -105,6 +105,15 @@ def choose(
     return victims
 
 
+def waste_bytes(survey: store_survey.Survey, packs: dict[bytes, int]) -> int:
+    """Return what packs hold beside what is needed, indexes included."""
+    return sum(
+        packs[pack] - survey.parts.size(pack)
+        for pack in survey.parts
+        if pack in packs and not survey.in_use(pack)
+    )
+
+
 def _waste(
     core: store_core.Core, survey: store_survey.Survey, pack: bytes, size: int
 ) -> int:

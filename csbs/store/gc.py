@@ -113,27 +113,13 @@ def collect(
         if now - verdicts[pack] >= grace
         and (exclusive or pack in listed.times)
     }
-    deleted: set[bytes] = set()
-    if doomed or verdicts != listed.times:
-        everything = doomed | (listed.doomed & packs.keys())
-        written = condemned.write(core, verdicts, everything)
-        condemned.remove(core, listed.batches)
-        if doomed:
-            survey.look(now)
-            deleted = _delete(core, survey, doomed)
-            left = {
-                pack: since
-                for pack, since in verdicts.items()
-                if pack not in deleted
-            }
-            condemned.write(core, left, listed.doomed & left.keys())
-            condemned.remove(core, written)
+    deleted = _delete(core, view, verdicts, doomed, now)
     alive = packs.keys() - deleted
     _tidy(core, view.stale, dead - deleted)
     lookup.tidy(core, view.lookup, alive)
     damage.tidy(core, view.damaged, alive)
-    live = packs.keys() - dead
     freed = sum(packs[pack] for pack in deleted)
+    live = packs.keys() - dead
     return CollectStats(
         condemned=len(dead - listed.times.keys()),
         deleted=len(deleted),
@@ -141,11 +127,7 @@ def collect(
         live_packs=len(live),
         live_bytes=sum(packs[pack] for pack in live),
         dead_bytes=sum(packs[pack] for pack in dead) - freed,
-        waste_bytes=sum(
-            packs[pack] - survey.parts.size(pack)
-            for pack in live
-            if not survey.in_use(pack)
-        ),
+        waste_bytes=compact.waste_bytes(survey, packs),
         moved_bytes=moved,
     )
 
@@ -175,12 +157,30 @@ class _View:
 
 
 def _delete(
-    core: store_core.Core, survey: store_survey.Survey, doomed: Set[bytes]
+    core: store_core.Core,
+    view: _View,
+    verdicts: condemned.Times,
+    doomed: Set[bytes],
+    now: datetime.datetime,
 ) -> set[bytes]:
-    """Delete what is doomed and still dead; return which."""
+    """Write the list, and delete what is doomed and still dead."""
+    listed, survey = view.listed, view.survey
+    others = listed.doomed & verdicts.keys()
+    if not doomed and verdicts == listed.times:
+        return set()
+    written = condemned.write(core, verdicts, doomed | others)
+    condemned.remove(core, listed.batches)
+    if not doomed:
+        return set()
+    survey.look(now)
     deleted = {pack for pack in doomed if not survey.holds(pack)}
     for pack in deleted:
         core.objects.delete(names.pack(pack))
+    left = {
+        pack: since for pack, since in verdicts.items() if pack not in deleted
+    }
+    condemned.write(core, left, others - deleted)
+    condemned.remove(core, written)
     return deleted
 
 

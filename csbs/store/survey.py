@@ -67,7 +67,7 @@ class Survey:
         return reference in self.parts or self.in_use(reference)
 
     def in_use(self, reference: bytes) -> bool:
-        """Tell whether somebody at work needs all of a pack."""
+        """Tell whether somebody at work needs a pack, or all of it."""
         return reference in self._packs or reference[:16] in self._backups
 
     def look(self, now: datetime.datetime) -> list[str]:
@@ -91,7 +91,7 @@ class Survey:
         """Take in one backup."""
         for item in manifest.items:
             if item.root:
-                self._walk(item.root, item.depth, item.size)
+                self._walk(item.root, item.depth, item.size, busy=False)
 
     def _take(self, prefix: str, now: datetime.datetime) -> list[str]:
         stale = []
@@ -108,14 +108,18 @@ class Survey:
             self._backups.add(owner.bytes)
             self._packs |= found.packs
             for root, depth in found.roots:
-                self._walk(root, depth, None)
+                self._walk(root, depth, None, busy=True)
         return stale
 
-    def _walk(self, root: codec.Entry, depth: int, size: int | None) -> None:
+    def _walk(
+        self, root: codec.Entry, depth: int, size: int | None, *, busy: bool
+    ) -> None:
         pending = [(root, depth, 0)]
         while pending:
             entry, level, index = pending.pop()
             self.parts.add([entry])
+            if busy:
+                self._packs.add(entry.pack)
             if entry.id in self._visited:
                 continue
             self._visited.add(entry.id)
@@ -141,6 +145,8 @@ class Survey:
                 ]
                 continue
             self.parts.add(node.values())
+            if busy:
+                self._packs.update(child.pack for child in node.values())
             self.chunks += len(node)
             self.bytes += sum(child.raw for child in node.values())
 

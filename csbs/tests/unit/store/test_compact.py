@@ -156,6 +156,18 @@ class TestCompact(base.TestCase):
             self.repository.collect(grace=vaults.NOW)
         self.assertNotIn(f'roots/{self.second}', self.vault.names())
 
+    def test_what_somebody_uses_stays_where_it_is(self) -> None:
+        item = self.vault.item(self.third).id
+        with self.repository.writer(uuid.uuid4(), self.third) as writer:
+            before = self.vault.names('packs/')
+            stats = self.repository.collect(grace=vaults.NOW)
+            self.assertEqual(0, stats.moved_bytes)
+            self.assertEqual(before, self.vault.names('packs/'))
+            writer.write_item(uuid.uuid4(), volumes.Volume(self.data), item)
+            writer.commit({})
+        stats = self.repository.collect(grace=vaults.NOW)
+        self.assertGreater(stats.moved_bytes, 0)
+
     def test_damage_is_left_alone(self) -> None:
         name = max(self.vault.names('packs/'), key=self.vault.objects.size)
         data = bytearray(self.vault.objects.get(name))
