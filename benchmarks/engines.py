@@ -110,7 +110,8 @@ def measure(
             try:
                 with contextlib.closing(kind(folder)) as engine:
                     # Ten backups a round are for the first one only.
-                    each = Round(engine, folder, short=number > 0)
+                    short = given.short or number > 0
+                    each = Round(engine, folder, short=short)
                     each.run(base)
                 rounds.setdefault(kind.name, []).append(each)
             except _engines.Missing as error:
@@ -201,6 +202,9 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--size', type=int, default=6144, help='MiB')
     parser.add_argument('--data', type=int, default=1024, help='MiB')
+    parser.add_argument(
+        '--short', action='store_true', help='never make ten backups'
+    )
     parser.add_argument(
         '--without',
         action='append',

@@ -15,6 +15,7 @@
 Owns the counting. What goes in and what comes out share one limit.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 import threading
 import time
@@ -28,12 +29,20 @@ _SPARE = 1.0
 class LimitedStore:
     """Slows another object store down."""
 
-    def __init__(self, inner: base.ObjectStore, bandwidth: int) -> None:
+    def __init__(
+        self,
+        inner: base.ObjectStore,
+        bandwidth: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Allow ``bandwidth`` bytes a second."""
+        self._clock = clock
+        self._sleep = sleep
         self._inner = inner
         self._bandwidth = bandwidth
         self._lock = threading.Lock()
-        self._free_at = time.monotonic() - _SPARE
+        self._free_at = clock() - _SPARE
 
     def put(self, name: str, data: base.Buffer) -> None:
         self._wait(memoryview(data).nbytes)
@@ -58,7 +67,8 @@ class LimitedStore:
     def _wait(self, count: int) -> None:
         """Wait for the bytes that were before; these delay the next."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             begin = max(self._free_at, now - _SPARE)
             self._free_at = begin + count / self._bandwidth
-        time.sleep(max(0.0, begin - now))
+        if begin > now:
+            self._sleep(begin - now)
