@@ -46,7 +46,7 @@ OPTS: list[cfg.Opt] = [
     ),
     cfg.IntOpt(
         'compression_level',
-        default=1,
+        default=3,
         min=1,
         max=19,
         help='The level of zstd.',

@@ -45,13 +45,6 @@ ID_SIZE = 32
 #: the blob is one zstd frame (RFC 8878)
 FLAG_ZSTD = 1
 
-#: finds shorter matches than zstd's own first level: 2 % smaller at a tenth
-#: less speed, where the second level is 3 % smaller at a fifth less
-_LEVEL_1: dict[int, int] = {
-    zstd.CompressionParameter.min_match: 5,
-    zstd.CompressionParameter.hash_log: 15,
-}
-
 #: the largest sealed object, in plain bytes; keeps a rotten one harmless
 MAX_SEALED = 64 << 20
 
@@ -105,12 +98,7 @@ class Compressor:
     """zstd, where it helps. Each thread needs one of its own."""
 
     def __init__(self, level: int) -> None:
-        options: dict[int, int] = {
-            zstd.CompressionParameter.compression_level: level
-        }
-        if level == 1:
-            options.update(_LEVEL_1)
-        self._zstd = zstd.ZstdCompressor(options=options)
+        self._zstd = zstd.ZstdCompressor(level=level)
 
     def __call__(self, raw: base.Buffer) -> tuple[int, base.Buffer]:
         """Return flags and bytes to store: ``raw`` when 3 % are not saved."""
