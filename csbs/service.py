@@ -12,9 +12,12 @@
 
 """Connecting a process to all it works with, from the configuration."""
 
+import functools
 import os
+import threading
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa
 from oslo_config import cfg
 from oslo_log import log
 
@@ -23,7 +26,10 @@ from csbs import keys
 from csbs import plugins
 from csbs import rpc
 from csbs.actions.runtime import Runtime
+from csbs.conf import auth
 from csbs.db import session
+from csbs.store import errors
+from csbs.store.objects import base as objects_base
 
 
 def build_runtime(conf: cfg.ConfigOpts | None = None) -> Runtime:
@@ -46,6 +52,7 @@ def build_runtime(conf: cfg.ConfigOpts | None = None) -> Runtime:
         cloud=plugins.load('csbs.cloud', conf.protection.cloud)(conf),
         keys=keys.from_conf(conf),
         doorbell=rpc.RpcDoorbell(conf),
+        objects=ObjectStores(conf),
     )
 
 
@@ -66,4 +73,70 @@ def _database_options(conf: cfg.ConfigOpts) -> dict[str, Any]:
         'max_overflow': section.max_overflow,
         'pool_timeout': section.pool_timeout,
         'connection_recycle_time': section.connection_recycle_time,
+    }
+
+
+class ObjectStores:
+    """Opens containers of the object store that the configuration names.
+
+    What all of them share, such as a session that holds a token and
+    connections, is made once for the process, when it is first needed: not
+    every process has credentials for the object store.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._lock = threading.Lock()
+        self._open: Any = None
+
+    def __call__(self, container: str) -> objects_base.ObjectStore:
+        """Open a container, which is made when it is not there.
+
+        :raises plugins.UnknownDriver: when there is no such driver
+        :raises StoreError: when it cannot be opened
+        """
+        with self._lock:
+            if self._open is None:
+                name = self._conf.store.backend
+                driver = plugins.load('csbs.object_store', name)
+                options = _store_options(self._conf, name)
+                self._open = functools.partial(driver, options)
+        store: objects_base.ObjectStore = self._open(container)
+        return store
+
+
+def _store_options(conf: cfg.ConfigOpts, driver: str) -> dict[str, Any]:
+    """Return what a driver of object stores is told.
+
+    :raises StoreUnreadable: when the configuration lacks something
+    """
+    if driver != 'swift':
+        return {'path': conf.store.path}
+    section = conf.swift
+    try:
+        session = auth.load_session(
+            conf, 'swift', connections=section.connections
+        )
+    except (cfg.Error, ksa.ClientException) as error:
+        raise errors.StoreUnreadable(
+            f'the section [swift] does not suffice: {error}'
+        ) from error
+    return {
+        'session': session,
+        'interface': section.valid_interfaces,
+        **{
+            name: section[name]
+            for name in (
+                'checksums',
+                'connect_timeout',
+                'container_prefix',
+                'endpoint_override',
+                'region_name',
+                'retry_timeout',
+                'service_name',
+                'service_type',
+                'storage_policy',
+                'timeout',
+            )
+        },
     }

@@ -12,6 +12,7 @@
 
 """What the verbs, the API, the scheduler and the workers work with."""
 
+from collections.abc import Callable
 import dataclasses
 
 from oslo_config import cfg
@@ -20,6 +21,7 @@ from csbs import keys
 from csbs import rpc
 from csbs.cloud import base as cloud_base
 from csbs.db import session
+from csbs.store.objects import base as objects_base
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Runtime:
     :ivar cloud: the cloud whose servers are protected
     :ivar keys: keeper of the vaults' keys
     :ivar doorbell: wakes the workers
+    :ivar objects: opens the container of that name in the object store
     """
 
     conf: cfg.ConfigOpts
@@ -38,3 +41,4 @@ class Runtime:
     cloud: cloud_base.Cloud
     keys: keys.KeyManager
     doorbell: rpc.Doorbell
+    objects: Callable[[str], objects_base.ObjectStore]

@@ -12,6 +12,7 @@
 
 """The program csbs-status: is this installation fit to start?"""
 
+import secrets
 import sys
 
 from oslo_config import cfg
@@ -23,6 +24,7 @@ from csbs import keys
 from csbs import plugins
 from csbs import service
 from csbs.db import migration
+from csbs.store import errors
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -61,10 +63,38 @@ class Checks(upgradecheck.UpgradeCommands):
             )
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
+    def _object_store(self) -> upgradecheck.Result:
+        """Make a container, write, read and list an object, remove both."""
+        # Whoever runs this waits for it: nothing is tried for minutes.
+        self._conf.set_override('retry_timeout', 0.0, 'swift')
+        name, data = 'check', secrets.token_bytes(1000)
+        container = f'check-{secrets.token_hex(8)}'
+        try:
+            objects = service.ObjectStores(self._conf)(container)
+            objects.put(name, data)
+            if objects.get(name) != data:
+                raise errors.Damaged(name, 'it is not what was written')
+            listed = list(objects.list(''))
+            objects.delete(name)
+        except (plugins.UnknownDriver, errors.StoreError) as error:
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+        try:
+            if listed != [(name, len(data))]:
+                raise errors.StoreUnreadable('its lists of objects are late')
+            objects.drop()
+        except errors.StoreError as error:
+            return upgradecheck.Result(
+                upgradecheck.Code.WARNING,
+                f'The object store works, but: {error}. The container '
+                f'{container} may be left.',
+            )
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
     _upgrade_checks = (
         ('Tables are up to date', _tables),
         ('Drivers are there', _drivers),
         ('Keys can be made and had', _keys),
+        ('Object store answers', _object_store),
     )
 
 

@@ -35,6 +35,7 @@ from csbs.conf import quota
 from csbs.conf import rbd
 from csbs.conf import scheduler
 from csbs.conf import store
+from csbs.conf import swift
 from csbs.conf import vault_keys
 
 MODULES = (
@@ -47,6 +48,7 @@ MODULES = (
     rbd,
     scheduler,
     store,
+    swift,
     vault_keys,
 )
 

@@ -12,10 +12,9 @@
 
 """Options of the OpenStack cloud whose servers are protected."""
 
-from keystoneauth1 import loading
 from oslo_config import cfg
 
-from csbs.conf import vault_keys
+from csbs.conf import auth
 
 GROUP = cfg.OptGroup(
     'openstack',
@@ -90,32 +89,12 @@ OPTS: list[cfg.Opt] = [
 ]
 
 
-def session_options() -> list[cfg.Opt]:
-    """Return keystoneauth's options of a session."""
-    options: list[cfg.Opt] = loading.get_session_conf_options()
-    for option in options:
-        if option.dest == 'timeout':
-            # Nothing may hang for ever.
-            option.default = 60
-    return options
-
-
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options."""
     conf.register_opts(OPTS, group=GROUP.name)
-    conf.register_opts(session_options(), group=GROUP.name)
-    loading.register_auth_conf_options(conf, GROUP.name)
+    auth.register(conf, GROUP.name)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return [
-        (
-            GROUP,
-            [
-                *OPTS,
-                *vault_keys.auth_options(),
-                *session_options(),
-            ],
-        )
-    ]
+    return [(GROUP, OPTS + auth.list_opts())]

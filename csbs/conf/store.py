@@ -22,7 +22,7 @@ OPTS: list[cfg.Opt] = [
         'backend',
         default='file',
         help='The driver of the object store, a name from the entry points '
-        'csbs.object_store.',
+        'csbs.object_store: "file", or "swift" with the section [swift].',
     ),
     cfg.StrOpt(
         'path',
@@ -79,7 +79,7 @@ OPTS: list[cfg.Opt] = [
         default=3600,
         min=0,
         help='Seconds that a pack without use stays condemned before it is '
-        'deleted. An object store whose listings lag behind needs more.',
+        'deleted.',
     ),
 ]
 

@@ -15,6 +15,8 @@
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from csbs.conf import auth
+
 GROUP = cfg.OptGroup('vault_keys', title='Where the keys of vaults are kept')
 
 OPTS: list[cfg.Opt] = [
@@ -59,17 +61,4 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options by section."""
-    return [(GROUP, OPTS + auth_options())]
-
-
-def auth_options() -> list[cfg.Opt]:
-    """Return keystoneauth's options of the service's credentials."""
-    found = {
-        option.name: option
-        for option in (
-            *loading.get_auth_common_conf_options(),
-            *loading.get_auth_plugin_conf_options('v3applicationcredential'),
-            *loading.get_auth_plugin_conf_options('password'),
-        )
-    }
-    return list(found.values())
+    return [(GROUP, OPTS + auth.credential_opts())]

@@ -99,6 +99,18 @@ def find(
         return [convert.backup(row) for row in rows]
 
 
+def in_vault(db: Database, vault_id: str) -> list[str]:
+    """Return the ids of all backups of a vault, whatever their status."""
+    with db.reader() as session:
+        return list(
+            session.scalars(
+                sa.select(models.Backup.id).where(
+                    models.Backup.vault_id == vault_id
+                )
+            )
+        )
+
+
 def update(db: Database, backup_id: str, changes: Mapping[str, Any]) -> None:
     """Set columns of a backup; the status only through :func:`move`."""
     with db.writer() as session:

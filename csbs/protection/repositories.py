@@ -14,18 +14,14 @@
 
 from collections.abc import Iterator
 import contextlib
-import functools
 import os
-from typing import Any
 import uuid
 
 from csbs import exception
-from csbs import plugins
 from csbs.actions.runtime import Runtime
 from csbs.domain import model
 from csbs.store import errors
 from csbs.store import repository
-from csbs.store.objects import base
 
 
 @contextlib.contextmanager
@@ -41,7 +37,7 @@ def opened(rt: Runtime, vault: model.Vault) -> Iterator[repository.Repository]:
     key = rt.keys.get(vault.key_ref)
     with translated():
         yield repository.Repository.create(
-            _objects(rt, vault), uuid.UUID(vault.id), key, _options(rt)
+            rt.objects(vault.id), uuid.UUID(vault.id), key, _options(rt)
         )
 
 
@@ -51,7 +47,7 @@ def destroy(rt: Runtime, vault: model.Vault) -> None:
     :raises StoreUnreadable: StoreUnwritable or StoreDamaged, as they say
     """
     with translated():
-        repository.destroy(_objects(rt, vault))
+        repository.destroy(rt.objects(vault.id))
 
 
 @contextlib.contextmanager
@@ -71,13 +67,6 @@ def translated() -> Iterator[None]:
         raise exception.StoreDamaged(reason=error) from error
 
 
-def _objects(rt: Runtime, vault: model.Vault) -> base.ObjectStore:
-    store: base.ObjectStore = _driver(rt.conf.store.backend)(
-        {'path': rt.conf.store.path}, vault.id
-    )
-    return store
-
-
 def _options(rt: Runtime) -> repository.Options:
     section = rt.conf.store
     return repository.Options(
@@ -88,8 +77,3 @@ def _options(rt: Runtime) -> repository.Options:
         memory=section.memory,
         waste_share=section.waste_share,
     )
-
-
-@functools.cache
-def _driver(name: str) -> Any:
-    return plugins.load('csbs.object_store', name)

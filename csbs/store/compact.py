@@ -30,6 +30,7 @@ from csbs.store import codec
 from csbs.store import core as store_core
 from csbs.store import coverage
 from csbs.store import errors
+from csbs.store import known as store_known
 from csbs.store import lease as store_lease
 from csbs.store import lookup
 from csbs.store import manifest as store_manifest
@@ -58,15 +59,19 @@ def move(
     survey: store_survey.Survey,
     packs: dict[bytes, int],
     victims: Iterable[bytes],
+    owner: uuid.UUID,
     check: Callable[[], None] | None,
 ) -> int:
     """Move what is needed out of some packs, for all backups.
 
     :param packs: references and sizes of all packs
+    :param owner: id of the pin, and of the new packs
     :returns: the bytes that were moved, 0 when nothing changed
     :raises Damaged: when a manifest or map cannot be read
+    :raises LeaseLost: when somebody else took the pin, or deleted what was
+        written
     """
-    return _Round(core, survey, packs, victims, check).run()
+    return _Round(core, survey, packs, victims, owner, check).run()
 
 
 def choose(
@@ -140,6 +145,7 @@ class _Round:
         survey: store_survey.Survey,
         packs: dict[bytes, int],
         victims: Iterable[bytes],
+        owner: uuid.UUID,
         check: Callable[[], None] | None,
     ) -> None:
         self._core = core
@@ -147,7 +153,7 @@ class _Round:
         self._packs = packs
         self._victims = set(victims)
         self._check = check
-        self._owner = uuid.uuid4()
+        self._owner = owner
         self._lock = threading.Lock()
         self._moved: _Moved = {}
         self._bytes = 0
@@ -157,8 +163,7 @@ class _Round:
     def run(self) -> int:
         """Move everything; return the bytes that were moved."""
         core = self._core
-        backups = store_survey.backup_ids(core, names.MANIFESTS)
-        pin = store_lease.Pin(core, self._owner, backups)
+        pin = store_lease.Pin(core, self._owner, self._survey.finished)
         sink = store_sink.PackSink(core, self._owner)
         try:
             work: pipeline.Pipeline[bytes] = pipeline.Pipeline(
@@ -176,13 +181,15 @@ class _Round:
                 if (again := self._rewrite(sink, pin, manifest)) != manifest
             ]
             sink.flush()
-            pin.check()
+            store_known.check_there(core, sink.stored, pin.refresh)
             for manifest in changed:
-                pin.refresh()
+                if self._check:
+                    self._check()
+                pin.check()
                 # Deleted meanwhile: its roots would tell of nothing.
                 if core.exists(names.manifest(manifest.backup_id)):
                     store_manifest.write_roots(core, manifest)
-            lookup.publish(core, self._owner, sink.hooks)
+            lookup.publish(core, sink.hooks)
         finally:
             sink.stop()
             pin.release()

@@ -90,16 +90,21 @@ def tidy(
     """Forget places in packs that are gone, and keep one object only.
 
     :param found: names of the lists
-    :param packs: those that are there, listed after ``found`` was
+    :param packs: those that are listed; whether another is really gone is
+        asked by its name
     """
     places: set[Place] = set()
     for name in found:
         places.update(_read(core, name))
-    left = {place for place in places if place[0] in packs}
+    gone = {
+        pack
+        for pack in {place[0] for place in places} - packs
+        if not core.exists(names.pack(pack))
+    }
+    left = {place for place in places if place[0] not in gone}
     if len(found) > 1 or left != places:
         note(core, left)
-        for name in found:
-            core.objects.delete(name)
+        core.objects.delete_many(found)
 
 
 def _read(core: store_core.Core, name: str) -> set[Place]:

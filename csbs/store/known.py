@@ -18,6 +18,7 @@ which ones other backups have.
 """
 
 import collections
+from collections.abc import Callable
 from collections.abc import Iterable
 import threading
 import uuid
@@ -31,6 +32,7 @@ from csbs.store import lease as store_lease
 from csbs.store import lookup
 from csbs.store import names
 from csbs.store import pack as store_pack
+from csbs.store import pipeline
 
 
 class PackCatalogue:
@@ -126,11 +128,32 @@ def read_pack(
         return None
 
 
+def check_there(
+    core: store_core.Core,
+    packs: Iterable[bytes],
+    tick: Callable[[], None],
+) -> None:
+    """Make sure that packs are there, each by its name.
+
+    :param tick: called every second or so meanwhile
+    :raises LeaseLost: when one was deleted, though somebody at work needs it
+    """
+
+    def check(pack: bytes) -> None:
+        name = names.pack(pack)
+        if not core.exists(name):
+            raise errors.LeaseLost(f'{name} was deleted meanwhile')
+
+    pipeline.in_threads(core.options.threads, packs, check, tick)
+
+
 class Borrowed:
     """Chunks of other backups, as far as this one may name them.
 
     A pack is put into the lease before it is used, and is used only when it
-    is not condemned then: see :mod:`.gc`.
+    is not doomed then: see :mod:`.gc`.
+
+    :ivar used: packs in which chunks were found
     """
 
     def __init__(
@@ -147,6 +170,7 @@ class Borrowed:
         self._allowed: set[bytes] = set()
         self._refused: set[bytes] = set()
         self._count = 0
+        self.used: set[bytes] = set()
         self._entries: dict[bytes, codec.Entry] = {}
         self._read: collections.OrderedDict[bytes, list[bytes]] = (
             collections.OrderedDict()
@@ -157,15 +181,24 @@ class Borrowed:
 
         :raises StoreError: when the store fails
         """
-        entry = self._entries.get(blob_id)
-        if entry or not self._core.options.borrow_ahead:
-            return entry
+        if not self._core.options.borrow_ahead:
+            return None
         with self._lock:
-            for packs in self._lookup.find(blob_id):
-                self._borrow(packs)
-                entry = self._entries.get(blob_id)
-                if entry:
-                    return entry
+            entry = self._entries.get(blob_id) or self._find(blob_id)
+            if entry:
+                self.used.add(entry.pack)
+        return entry
+
+    def publish(self, hooks: lookup.Hooks) -> None:
+        """Let later backups find what this one stored."""
+        self._lookup.publish(hooks)
+
+    def _find(self, blob_id: bytes) -> codec.Entry | None:
+        for packs in self._lookup.find(blob_id):
+            self._borrow(packs)
+            entry = self._entries.get(blob_id)
+            if entry:
+                return entry
         return None
 
     def _borrow(self, packs: list[bytes]) -> None:
@@ -181,13 +214,7 @@ class Borrowed:
             )
         if pack not in self._allowed or pack in self._read:
             return
-        found = None
-        try:
-            size = self._core.objects.size(names.pack(pack))
-        except errors.ObjectMissing:
-            pass
-        else:
-            found = read_pack(self._core, pack, size)
+        found = self._index(pack)
         if found is None:
             self._allowed.discard(pack)
             self._refused.add(pack)
@@ -201,20 +228,29 @@ class Borrowed:
             ],
         )
 
+    def _index(
+        self, pack: bytes
+    ) -> list[tuple[codec.Kind, codec.Entry]] | None:
+        """Return what is in a pack that is in the lease; None: not usable.
+
+        The mark is looked for first: it goes after the pack is gone.
+        """
+        if condemned.is_doomed(self._core, pack):
+            return None
+        try:
+            size = self._core.objects.size(names.pack(pack))
+        except errors.ObjectMissing:
+            return None
+        return read_pack(self._core, pack, size)
+
     def _ask(self, packs: list[bytes]) -> None:
-        """Find out which packs may be used from now on."""
+        """Put packs into the lease, so that they may be used from now on."""
         most = self._core.options.borrow_packs - len(self._allowed)
         wanted, rest = packs[: max(most, 0)], packs[max(most, 0) :]
         self._refused.update(rest)
-        if not wanted:
-            return
-        self._lease.add_packs(wanted)
-        listed = condemned.read(self._core)
-        for pack in wanted:
-            if pack in listed.times:
-                self._refused.add(pack)
-            else:
-                self._allowed.add(pack)
+        if wanted:
+            self._lease.add_packs(wanted)
+            self._allowed.update(wanted)
 
     def _learn(self, pack: bytes, entries: list[codec.Entry]) -> None:
         ids = []

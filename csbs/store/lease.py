@@ -27,6 +27,7 @@ from collections.abc import Set
 import contextlib
 import dataclasses
 import datetime
+import logging
 import secrets
 import threading
 import time
@@ -40,6 +41,7 @@ from csbs.store import names
 
 FORMAT = 1
 
+_LOG = logging.getLogger(__name__)
 _PURPOSE = 'lease'
 
 Root = tuple[codec.Entry, int]
@@ -92,6 +94,20 @@ def read(core: store_core.Core, name: str) -> Lease:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.Damaged(name, 'its fields are not right') from error
+
+
+def is_live(core: store_core.Core, name: str) -> bool:
+    """Tell whether there is a lease of that name that did not run out."""
+    try:
+        found = read(core, name)
+    except (
+        errors.ObjectMissing,
+        errors.Damaged,
+        errors.UnsupportedFormat,
+    ):
+        return False
+    now = datetime.datetime.now(datetime.UTC)
+    return found.live(now, core.options.lease_ttl)
 
 
 def roots_of(manifests: Iterable[store_manifest.Manifest]) -> list[Root]:
@@ -194,6 +210,10 @@ class Holder:
 class Pin(Holder):
     """A pin, and the backups that it keeps.
 
+    Its id should be one that collections are told of, see
+    :class:`.survey.Known`; otherwise they find it by a list, which may be
+    late.
+
     :ivar manifests: of those that are there, as they are kept
     """
 
@@ -223,13 +243,29 @@ class Pin(Holder):
             self.release()
             raise
 
+    def release(self) -> None:
+        """Remove the pin, unless it is another's by now.
+
+        Failing at that does no harm: it runs out.
+        """
+        try:
+            self.check()
+            super().release()
+        except errors.StoreError as error:
+            _LOG.info('A pin is left to run out: %s', error)
+
 
 @contextlib.contextmanager
 def pinned(
-    core: store_core.Core, backup_ids: Iterable[uuid.UUID]
+    core: store_core.Core,
+    backup_ids: Iterable[uuid.UUID],
+    owner: uuid.UUID | None,
 ) -> Iterator[Pin]:
-    """Keep backups as long as the block runs."""
-    pin = Pin(core, uuid.uuid4(), backup_ids)
+    """Keep backups as long as the block runs.
+
+    :param owner: id of the pin; one that nobody else uses meanwhile
+    """
+    pin = Pin(core, owner or uuid.uuid4(), backup_ids)
     try:
         yield pin
     finally:

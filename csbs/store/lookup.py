@@ -22,12 +22,14 @@ missing in it is stored once more, and what is stale in it is not found.
 
 import array
 import bisect
+import collections
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Set
+import contextlib
 import itertools
 import logging
-import secrets
 import struct
 import sys
 import uuid
@@ -45,10 +47,12 @@ _HEAD = struct.Struct('>BBII')
 
 #: hooks of one object, at most
 _MOST = 1 << 20
-#: objects after which small ones are made into one
-_MANY = 32
-#: objects below this are small
+#: small objects after which they are made into one
+_MANY = 8
+#: objects below this are small, and are read whatever is looked for
 _SMALL = 1 << 20
+#: bytes that a hook takes in an object, about
+_HOOK = 10
 
 
 class Hooks:
@@ -81,15 +85,19 @@ class Hooks:
     def join(self, other: 'Hooks', packs: Set[bytes] | None) -> None:
         """Add those of another, as far as they are in ``packs``."""
         self.thin(other.bits)
-        first = len(self.packs)
         mask = (1 << self.bits) - 1
-        self.packs += other.packs
+        numbers = {pack: number for number, pack in enumerate(self.packs)}
+        places = []
+        for pack in other.packs:
+            places.append(numbers.setdefault(pack, len(numbers)))
+            if places[-1] == len(self.packs):
+                self.packs.append(pack)
         for prefix, place in zip(other.prefixes, other.places, strict=True):
             if prefix & mask == 0 and (
                 packs is None or other.packs[place] in packs
             ):
                 self.prefixes.append(prefix)
-                self.places.append(first + place)
+                self.places.append(places[place])
 
     def thin(self, bits: int) -> None:
         """Keep fewer of them."""
@@ -108,7 +116,7 @@ class Hooks:
         used = sorted(set(self.places))
         numbers = {old: number for number, old in enumerate(used)}
         self.packs = [self.packs[old] for old in used]
-        rows = sorted(zip(self.prefixes, self.places, strict=True))
+        rows = sorted(set(zip(self.prefixes, self.places, strict=True)))
         self.prefixes = array.array('Q', (row[0] for row in rows))
         self.places = array.array('I', (numbers[row[1]] for row in rows))
 
@@ -170,10 +178,17 @@ def _swapped(values: 'array.array[int]') -> 'array.array[int]':
 
 
 class Lookup:
-    """All hooks of a vault, read when the first one is asked for."""
+    """All hooks of a vault, for one backup.
+
+    They are read when the backup has asked for so many chunks that these
+    weigh as much as the hooks do: what a backup costs follows from what it
+    has to store.
+    """
 
     def __init__(self, core: store_core.Core) -> None:
         self._core = core
+        self._found: list[tuple[str, int]] | None = None
+        self._asked = 0
         self._lists: list[Hooks] | None = None
         self._mask = 0
 
@@ -185,9 +200,9 @@ class Lookup:
 
         :raises StoreUnreadable: when the store does not answer
         """
+        if self._lists is None and not self._load():
+            return []
         prefix = int.from_bytes(blob_id[:8], 'big')
-        if self._lists is None:
-            self._load()
         if prefix & self._mask:
             return []
         ahead = self._core.options.borrow_ahead
@@ -197,31 +212,54 @@ class Lookup:
             for place in hooks.find(prefix)
         ]
 
-    def _load(self) -> None:
-        self._lists = [hooks for _name, hooks in _read_all(self._core)]
+    def publish(self, hooks: Hooks) -> None:
+        """Let later backups find what this one stored."""
+        publish(self._core, hooks)
+        small = [each for each in self._found or () if each[1] < _SMALL]
+        if len(small) > _MANY:
+            with _no_failure():
+                tidy(self._core, small, None)
+
+    def _load(self) -> bool:
+        """Read the hooks if it is time to; tell whether they are there."""
+        if self._found is None:
+            self._found = list(self._core.objects.list(names.LOOKUP))
+        self._asked += 1
+        cost = sum(size for _name, size in self._found if size >= _SMALL)
+        if self._asked * self._core.chunk_size < cost:
+            return False
+        self._lists = []
         bits = 0
         most = self._core.options.lookup_hooks
-        while sum(len(hooks.prefixes) for hooks in self._lists) > most:
-            bits += 1
-            for hooks in self._lists:
-                hooks.thin(bits)
-        lowest = min((hooks.bits for hooks in self._lists), default=0)
+        for name, _size in self._found:
+            hooks = _read(self._core, name)
+            if hooks is None:
+                continue
+            hooks.thin(bits)
+            self._lists.append(hooks)
+            while sum(len(each.prefixes) for each in self._lists) > most:
+                bits += 1
+                for each in self._lists:
+                    each.thin(bits)
+        lowest = min((each.bits for each in self._lists), default=0)
         self._mask = (1 << lowest) - 1
+        return True
 
 
-def publish(core: store_core.Core, owner: uuid.UUID, hooks: Hooks) -> None:
-    """Let later backups find the chunks that were stored for ``owner``.
-
-    Failing here does no harm, so it is no failure.
-    """
+@contextlib.contextmanager
+def _no_failure() -> Iterator[None]:
+    """Failing to keep hooks does no harm, so it is no failure."""
     try:
-        if hooks.packs:
-            _write(core, names.lookup(owner), hooks)
-        found = list(core.objects.list(names.LOOKUP))
-        if len(found) > _MANY:
-            tidy(core, found, None)
+        yield
     except errors.StoreError as error:
         _LOG.warning('Chunks will not be found again: %s', error)
+
+
+def publish(core: store_core.Core, hooks: Hooks) -> None:
+    """Let later backups find the chunks that were stored."""
+    if hooks.packs:
+        with _no_failure():
+            _write(core, hooks)
 
 
 def tidy(
@@ -231,24 +269,29 @@ def tidy(
 ) -> None:
     """Make many small lists one, and forget packs that are gone.
 
-    Of two who do so at once, each removes only what it has copied.
+    When there are too many hooks, some of all are left out. Of two who do so
+    at once, each removes only what it has copied.
 
     :param found: name and size of the lists
     :param packs: those that are there, listed after ``found`` was; None when
         that is not known
     """
+    bits = _density(core, found)
     merged = Hooks()
     old = []
+    many = sum(size < _SMALL for _name, size in found) > _MANY
     for name, size in found:
-        small = len(found) > _MANY // 4 and size < _SMALL
         hooks = _read(core, name)
-        gone = packs is not None and not packs >= set(
-            hooks.packs if hooks else ()
-        )
-        if hooks is not None and not small and not gone:
+        if hooks is not None and not (
+            (many and size < _SMALL)
+            or (packs is not None and not packs >= set(hooks.packs))
+            or hooks.bits < bits
+        ):
             continue
         old.append(name)
-        merged.join(hooks or Hooks(), packs)
+        if hooks is not None:
+            hooks.thin(bits)
+            merged.join(hooks, packs)
         if len(merged.prefixes) > _MOST // 2:
             _replace(core, merged, old)
             merged, old = Hooks(), []
@@ -256,33 +299,48 @@ def tidy(
         _replace(core, merged, old)
 
 
+def _density(
+    core: store_core.Core, found: Collection[tuple[str, int]]
+) -> int:
+    """Return how many low bits have to be zero so that hooks are few enough.
+
+    Twice as many as fit into memory are kept, so that not every collection
+    has to leave some out.
+    """
+    most = core.options.lookup_hooks
+    if sum(size for _name, size in found) <= 2 * most * _HOOK:
+        return 0
+    counts: collections.Counter[int] = collections.Counter()
+    for name, _size in found:
+        hooks = _read(core, name)
+        if hooks is not None:
+            counts[hooks.bits] += len(hooks.prefixes)
+    if counts.total() <= 2 * most:
+        return 0
+    bits = 0
+    while most < sum(
+        count >> max(0, bits - each) for each, count in counts.items()
+    ):
+        bits += 1
+    return bits
+
+
 def _replace(core: store_core.Core, hooks: Hooks, old: list[str]) -> None:
     if hooks.prefixes:
-        owner = uuid.UUID(bytes=secrets.token_bytes(16))
-        _write(core, names.lookup(owner), hooks)
-    for name in old:
-        core.objects.delete(name)
+        _write(core, hooks)
+    core.objects.delete_many(old)
 
 
-def _write(core: store_core.Core, name: str, hooks: Hooks) -> None:
+def _write(core: store_core.Core, hooks: Hooks) -> None:
     while len(hooks.prefixes) > _MOST:
         hooks.thin(hooks.bits + 1)
     hooks.sort()
-    core.put_bytes(_PURPOSE, name, hooks.encode())
-
-
-def _read_all(core: store_core.Core) -> list[tuple[str, Hooks]]:
-    found = []
-    for name, _size in core.objects.list(names.LOOKUP):
-        hooks = _read(core, name)
-        if hooks is not None:
-            found.append((name, hooks))
-    return found
+    core.put_bytes(_PURPOSE, names.lookup(uuid.uuid4()), hooks.encode())
 
 
 def _read(core: store_core.Core, name: str) -> Hooks | None:
     try:
         return Hooks.decode(core.get_bytes(_PURPOSE, name))
     except (errors.Damaged, errors.ObjectMissing, ValueError) as error:
-        _LOG.warning('Ignoring a list of chunks: %s', error)
+        _LOG.info('Ignoring a list of chunks: %s', error)
         return None

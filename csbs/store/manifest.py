@@ -30,6 +30,7 @@ from csbs.store import core as store_core
 from csbs.store import errors
 from csbs.store import maps
 from csbs.store import names
+from csbs.store import pipeline
 
 FORMAT = 1
 
@@ -123,17 +124,21 @@ def read(core: store_core.Core, backup_id: uuid.UUID) -> Manifest:
 def read_all(
     core: store_core.Core, backup_ids: Iterable[uuid.UUID]
 ) -> list[Manifest]:
-    """Read the manifests that are there of some backups.
+    """Read the manifests that are there of some backups, in order of id.
 
     :raises Damaged: when one was altered
     """
-    found = []
-    for backup_id in backup_ids:
+    found: dict[uuid.UUID, Manifest] = {}
+
+    def look(backup_id: uuid.UUID) -> None:
         try:
-            found.append(read(core, backup_id))
+            found[backup_id] = read(core, backup_id)
         except errors.BackupMissing:
-            continue
-    return found
+            pass
+
+    ids = sorted(set(backup_ids))
+    pipeline.in_threads(core.options.threads, ids, look)
+    return [found[each] for each in ids if each in found]
 
 
 def write_roots(core: store_core.Core, manifest: Manifest) -> None:

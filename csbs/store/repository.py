@@ -30,6 +30,7 @@ from csbs.store import maps
 from csbs.store import names
 from csbs.store import options as store_options
 from csbs.store import reader
+from csbs.store import survey as store_survey
 from csbs.store import verify
 from csbs.store import volume
 from csbs.store import writer
@@ -40,6 +41,7 @@ Options = store_options.Options
 Manifest = store_manifest.Manifest
 ManifestItem = store_manifest.ManifestItem
 BackupWriter = writer.BackupWriter
+Known = store_survey.Known
 
 DEFAULTS = Options()
 
@@ -167,8 +169,7 @@ class Repository:
         except errors.ObjectMissing:
             # The lease goes last, so that a crash on the way can be gone on
             # from.
-            for name in packs:
-                objects.delete(name)
+            objects.delete_many(packs)
         objects.delete(names.lease(backup_id))
 
     def restore_item(
@@ -176,6 +177,7 @@ class Repository:
         item: ManifestItem,
         target: volume.VolumeWriter,
         *,
+        owner: uuid.UUID | None = None,
         progress: Callable[[int], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> reader.RestoreStats:
@@ -184,12 +186,16 @@ class Repository:
         What the volume has behind the item's end is left alone. Progress and
         check are as in :meth:`.writer.BackupWriter.write_item`.
 
+        :param owner: id that collections know to be at work, see
+            :class:`.survey.Known`
         :raises TargetTooSmall: when the item does not fit
         :raises BackupMissing: when the backup was deleted
         :raises Damaged: when an object was altered; no byte of it was written
         :raises OSError: when the volume cannot be read or written
         """
-        with store_lease.pinned(self._core, [item.backup_id]) as pin:
+        with store_lease.pinned(
+            self._core, [item.backup_id], owner
+        ) as pin:
             for manifest in pin.manifests:
                 # Its chunks may have been moved since it was read.
                 item = manifest.item(item.id) or item
@@ -229,18 +235,31 @@ class Repository:
         now: datetime.datetime | None = None,
         grace: datetime.timedelta = datetime.timedelta(hours=1),
         exclusive: bool = False,
+        known: store_survey.Knowing = Known,
+        owner: uuid.UUID | None = None,
         check: Callable[[], None] | None = None,
     ) -> gc.CollectStats:
         """Condemn and delete packs that no backup needs; see :mod:`.gc`.
 
         What is needed is taken out of packs of which little is.
 
+        :param known: returns who is there, so that it is found even where a
+            list is late
+        :param owner: id that other collections know to be at work
         :param check: called often; what it raises ends the collection
         :raises Damaged: when a lease, manifest or map cannot be read: then
             nothing was done
         """
         now = now or datetime.datetime.now(datetime.UTC)
-        return gc.collect(self._core, now, grace, exclusive, check)
+        return gc.collect(
+            self._core,
+            now,
+            grace,
+            exclusive=exclusive,
+            known=known,
+            owner=owner or uuid.uuid4(),
+            check=check,
+        )
 
     def verify(
         self,
@@ -248,6 +267,7 @@ class Repository:
         *,
         deep: bool,
         percent: float = 100,
+        owner: uuid.UUID | None = None,
         begin: Callable[[int], None] | None = None,
         progress: Callable[[int], None] | None = None,
         check: Callable[[], None] | None = None,
@@ -260,6 +280,7 @@ class Repository:
         :param deep: decrypt every chunk, rather than compare digests only
         :param percent: of the packs, chosen by chance, that are read; maps
             are always walked, and every pack must be there
+        :param owner: as in :meth:`restore_item`
         :param begin: gets the bytes that will be read, once that is known
         :param progress: gets bytes that were read; they add up to these
         :param check: called often, from any thread; what it raises ends the
@@ -273,6 +294,7 @@ class Repository:
             self._core,
             deep=deep,
             percent=percent,
+            owner=owner,
             begin=begin,
             progress=progress,
             check=check,
@@ -281,20 +303,14 @@ class Repository:
 
 
 def destroy(objects: base.ObjectStore) -> None:
-    """Remove every object of a vault, the header last; needs no key.
+    """Remove every object of a vault, the header last, and the container.
 
-    Fine when some are gone, or all.
+    Needs no key. Fine when some are gone, or all.
+
+    :raises StoreUnwritable: when anything may still be there
     """
-    for prefix in (
-        names.MANIFESTS,
-        names.LEASES,
-        names.PINS,
-        names.CONDEMNED,
-        names.LOOKUP,
-        names.PACKS,
-        '',
-    ):
-        for name, _size in list(objects.list(prefix)):
-            if name != names.HEADER:
-                objects.delete(name)
+    for prefix in (names.MANIFESTS, ''):
+        found = [name for name, _size in objects.list(prefix)]
+        objects.delete_many(name for name in found if name != names.HEADER)
     objects.delete(names.HEADER)
+    objects.drop()

@@ -13,11 +13,14 @@
 """A walk over all maps that somebody needs.
 
 Owns the answer to what is needed: packs, how much of each, and all of some
-unfinished backups. Never guesses: what cannot be read ends the walk.
+unfinished backups. Never guesses: what cannot be read ends the walk. A list
+of objects may be late, so what a caller knows of is looked for by its name.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
+import dataclasses
 import datetime
 import uuid
 
@@ -31,9 +34,27 @@ from csbs.store import maps
 from csbs.store import names
 
 
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Who is there, as the caller knows; lists may be late to tell.
+
+    :ivar backups: all backups of the vault, finished or not
+    :ivar at_work: those of them that may have a lease, and all who read or
+        collect under an id of their own
+    """
+
+    backups: Collection[uuid.UUID] = ()
+    at_work: Collection[uuid.UUID] = ()
+
+
+#: what a caller knows; asked again for every look
+Knowing = Callable[[], Known]
+
+
 class Survey:
     """What is needed. Looking again only adds to it.
 
+    :ivar finished: the backups that the last look found
     :ivar parts: which parts of packs maps name
     :ivar chunks: that the leaves name, a shared leaf counted once
     :ivar bytes: of volumes that these stand for
@@ -42,22 +63,26 @@ class Survey:
     def __init__(
         self,
         core: store_core.Core,
+        known: Knowing = Known,
         check: Callable[[], None] | None = None,
         wrong: Callable[[Exception], None] | None = None,
     ) -> None:
         """Begin with nothing.
 
+        :param known: who is there, beside those that are listed
         :param check: called often; what it raises ends the walk
         :param wrong: gets what is wrong with a map, rather than that it is
             raised
         """
         self._core = core
+        self._known = known
         self._check = check or (lambda: None)
         self._wrong = wrong
         self._nodes = maps.NodeReader(core)
         self._visited: set[bytes] = set()
         self._backups: set[bytes] = set()
         self._packs: set[bytes] = set()
+        self.finished: list[uuid.UUID] = []
         self.parts = coverage.Coverage()
         self.chunks = 0
         self.bytes = 0
@@ -78,13 +103,16 @@ class Survey:
         :returns: leases and pins that are stale
         :raises Damaged: when one of them, or a map, cannot be read
         """
+        known = self._known()
         stale = [
-            *self._take(names.LEASES, now),
-            *self._take(names.PINS, now),
+            *self._take(names.LEASES, known.at_work, now),
+            *self._take(names.PINS, known.at_work, now),
         ]
-        ids = backup_ids(self._core, names.MANIFESTS)
-        for found in store_manifest.read_all(self._core, ids):
-            self.add(found)
+        ids = {*backup_ids(self._core, names.MANIFESTS), *known.backups}
+        found = store_manifest.read_all(self._core, ids)
+        self.finished = [each.backup_id for each in found]
+        for manifest in found:
+            self.add(manifest)
         return stale
 
     def add(self, manifest: store_manifest.Manifest) -> None:
@@ -93,14 +121,19 @@ class Survey:
             if item.root:
                 self._walk(item.root, item.depth, item.size, busy=False)
 
-    def _take(self, prefix: str, now: datetime.datetime) -> list[str]:
+    def _take(
+        self,
+        prefix: str,
+        known: Collection[uuid.UUID],
+        now: datetime.datetime,
+    ) -> list[str]:
         stale = []
-        for owner in backup_ids(self._core, prefix):
+        for owner in {*backup_ids(self._core, prefix), *known}:
             name = f'{prefix}{owner}'
             try:
                 found = store_lease.read(self._core, name)
             except errors.ObjectMissing:
-                # Dropped just now: the manifest is listed after this.
+                # Dropped just now: the manifest is looked for after this.
                 continue
             if not found.live(now, self._core.options.lease_ttl):
                 stale.append(name)

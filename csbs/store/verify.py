@@ -98,6 +98,7 @@ class Verifier:
         *,
         deep: bool,
         percent: float,
+        owner: uuid.UUID | None,
         begin: Callable[[int], None] | None,
         progress: Callable[[int], None] | None,
         check: Callable[[], None] | None,
@@ -105,6 +106,7 @@ class Verifier:
         self._core = core
         self._deep = deep
         self._percent = percent
+        self._owner = owner
         self._begin = begin
         self._progress = pipeline.Progress(progress)
         self._check = check
@@ -117,10 +119,12 @@ class Verifier:
 
         :raises StoreUnreadable: when the store does not answer
         """
-        survey = store_survey.Survey(self._core, self._check, self._wrong)
+        survey = store_survey.Survey(
+            self._core, check=self._check, wrong=self._wrong
+        )
         sound = list(self._manifests(backup_ids))
         ids = [each.backup_id for each in sound]
-        with store_lease.pinned(self._core, ids) as pin:
+        with store_lease.pinned(self._core, ids, self._owner) as pin:
             for manifest in pin.manifests:
                 survey.add(manifest)
                 pin.refresh()
@@ -164,11 +168,13 @@ class Verifier:
         chosen = []
         for pack in parts:
             if pack not in there:
-                # Not on the list that was read before it was made?
-                missing = errors.ObjectMissing(names.pack(pack))
-                if not self._core.exists(names.pack(pack)):
+                # A list may be late.
+                try:
+                    there[pack] = self._core.objects.size(names.pack(pack))
+                except errors.ObjectMissing as missing:
                     self._note(missing.name, missing, {(pack, damage.WHOLE)})
-            elif self._chosen():
+                    continue
+            if self._chosen():
                 chosen.append(pack)
         if self._begin:
             self._begin(sum(there[pack] for pack in chosen))

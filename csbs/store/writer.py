@@ -32,7 +32,6 @@ from csbs.store import errors
 from csbs.store import itemwriter
 from csbs.store import known as store_known
 from csbs.store import lease as store_lease
-from csbs.store import lookup
 from csbs.store import manifest as store_manifest
 from csbs.store import names
 from csbs.store import sink as store_sink
@@ -76,9 +75,9 @@ class BackupWriter:
         if core.exists(names.manifest(self._backup_id)):
             raise errors.BackupExists(self._backup_id)
         self._parent = self._read_parent()
-        self._lease = store_lease.Holder(
-            core, names.lease(self._backup_id), self._roots()
-        )
+        name = names.lease(self._backup_id)
+        resumed = store_lease.is_live(core, name)
+        self._lease = store_lease.Holder(core, name, self._roots())
         while self._parent:
             again = self._read_parent()
             if again == self._parent:
@@ -92,7 +91,9 @@ class BackupWriter:
         self._known = store_known.Known(core.options.known_chunks)
         self._borrowed = store_known.Borrowed(core, self._lease, damaged)
         self._sink = store_sink.PackSink(core, self._backup_id)
-        self._resume()
+        self._adopted: set[bytes] = set()
+        if resumed:
+            self._resume()
         return self
 
     def __exit__(
@@ -172,7 +173,7 @@ class BackupWriter:
         store_manifest.write(self._core, manifest)
         self._committed = manifest
         self._lease.release()
-        lookup.publish(self._core, self._backup_id, self._sink.hooks)
+        self._borrowed.publish(self._sink.hooks)
         return manifest
 
     def _roots(self) -> list[store_lease.Root]:
@@ -190,13 +191,11 @@ class BackupWriter:
     def _resume(self) -> None:
         """Find what an earlier attempt at this backup stored.
 
-        The lease was taken first, so that no collection that begins now
-        condemns these packs. Those condemned earlier are left out, because a
-        collection may be about to delete them: the list is read before the
-        packs are, since a pack leaves the list only after it is deleted.
+        Its lease never ran out, so that none of these packs was condemned.
+        The list is looked at all the same, before the packs are, for who
+        collects without knowing of this backup.
         """
-        self._adopted: set[bytes] = set()
-        dead = condemned.read(self._core).times
+        dead, _batches = condemned.read(self._core)
         packs = self._packs.packs(self._backup_id.bytes)
         for reference, size in packs.items():
             if self._known.full:
@@ -219,14 +218,11 @@ class BackupWriter:
             self._adopted.add(reference)
 
     def _check_packs(self) -> None:
-        """Make sure that nobody deleted the packs of this backup meanwhile.
+        """Make sure that nobody deleted packs of this backup meanwhile.
+
+        Each is asked for by its name: a listing may be late, in both ways.
 
         :raises LeaseLost: when somebody did
         """
-        prefix = names.packs_of(self._backup_id)
-        there = {name for name, _size in self._core.objects.list(prefix)}
-        needed = self._adopted | self._sink.stored
-        if not {names.pack(reference) for reference in needed} <= there:
-            raise errors.LeaseLost(
-                f'packs of backup {self._backup_id} were deleted meanwhile'
-            )
+        needed = self._adopted | self._sink.stored | self._borrowed.used
+        store_known.check_there(self._core, needed, self._lease.refresh)

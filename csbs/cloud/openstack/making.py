@@ -188,15 +188,20 @@ class Maker:
             volumes, data.get('volume_id'), data['mark']
         ):
             volume = servers.volume_of(own, volume_id)
-            if volume:
-                api = self._clients.for_volume(context, volume)
-                temporary.remove(
-                    volumes.get,
-                    api.cinder.volumes.delete,
-                    [volume_id],
-                    'volume',
-                    self._section.volume_timeout,
-                )
+            if volume is None:
+                continue
+            if volume['status'] == 'error_deleting':
+                # Cinder refuses to try again by itself.
+                with clients.translated(f'Volume {volume_id}'):
+                    volumes.reset_state(volume_id, 'error')
+            api = self._clients.for_volume(context, volume)
+            temporary.remove(
+                volumes.get,
+                api.cinder.volumes.delete,
+                [volume_id],
+                'volume',
+                self._section.volume_timeout,
+            )
 
     def discard_server(self, data: Mapping[str, Any]) -> None:
         """Delete a server; fine when it is gone.

@@ -16,6 +16,7 @@ Owns the Protocol every object store driver implements. A container holds
 the objects of one vault and nothing else.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import re
 from typing import Protocol
@@ -104,6 +105,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        """Remove objects, in any order; fine when some are not there.
+
+        :raises StoreUnwritable: when any may still be there
+        """
+        ...
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Return (name, size) of what begins with ``prefix``, by name.
 
@@ -111,5 +119,12 @@ class ObjectStore(Protocol):
         is seen exactly once.
 
         :raises StoreUnreadable: when the store does not answer
+        """
+        ...
+
+    def drop(self) -> None:
+        """Remove the container, which is empty; fine when it is gone.
+
+        :raises StoreUnwritable: when it may still be there
         """
         ...

@@ -17,6 +17,7 @@ An object is written to a temporary file beside the others and renamed, so
 that a crash leaves a whole object or none; leftovers are swept away later.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
@@ -117,11 +118,28 @@ class FileStore:
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.delete(name)
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         base.check_prefix(prefix)
         folder = prefix.rpartition('/')[0]
         with self._reading(prefix):
             yield from self._walk(folder, prefix)
+
+    def drop(self) -> None:
+        name = self._root.name
+        if next(self.list(''), None):
+            raise errors.StoreUnwritable(f'{name}: it is not empty')
+        try:
+            for path in self._temporary.glob('*'):
+                path.unlink(missing_ok=True)
+            for folder, _folders, _files in os.walk(self._root, topdown=False):
+                os.rmdir(folder)
+            _sync_directory(self._root.parent)
+        except OSError as error:
+            raise _unwritable(name, error) from error
 
     def _walk(self, folder: str, prefix: str) -> Iterator[tuple[str, int]]:
         try:

@@ -16,6 +16,7 @@ Owns the counting. What goes in and what comes out share one limit.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import threading
 import time
@@ -61,8 +62,14 @@ class LimitedStore:
     def delete(self, name: str) -> None:
         self._inner.delete(name)
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        self._inner.delete_many(names)
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return self._inner.list(prefix)
+
+    def drop(self) -> None:
+        self._inner.drop()
 
     def _wait(self, count: int) -> None:
         """Wait for the bytes that were before; these delay the next."""

@@ -15,6 +15,7 @@
 Owns the ``memory`` driver. What it holds is gone with the process.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import threading
@@ -35,7 +36,7 @@ class MemoryStore:
 
         :raises ValueError: when no container can have that name
         """
-        base.check_container(container)
+        self._container = base.check_container(container)
         with self._lock:
             self._objects = self._containers.setdefault(container, {})
 
@@ -64,6 +65,10 @@ class MemoryStore:
     def delete(self, name: str) -> None:
         self._objects.pop(base.check_name(name), None)
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.delete(name)
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         base.check_prefix(prefix)
         found = [
@@ -72,6 +77,12 @@ class MemoryStore:
             if name.startswith(prefix)
         ]
         return iter(sorted(found))
+
+    def drop(self) -> None:
+        if self._objects:
+            raise errors.StoreUnwritable('the container is not empty')
+        with self._lock:
+            self._containers.pop(self._container, None)
 
     def _find(self, name: str) -> bytes:
         try:

@@ -12,6 +12,7 @@
 
 """Starting the programs as real processes, for tests."""
 
+from collections.abc import Mapping
 import os
 import pathlib
 import random
@@ -31,11 +32,96 @@ MIB = 1 << 20
 BIN = pathlib.Path(sys.executable).parent
 
 
+#: serves a WSGI application; arguments are its module and a port
+# Applications may look at the arguments of the program.
+_SERVE = (
+    'import importlib, sys\n'
+    'from cheroot import wsgi\n'
+    'module, port = sys.argv[1:]\n'
+    'del sys.argv[1:]\n'
+    'application = importlib.import_module(module).application\n'
+    "wsgi.Server(('127.0.0.1', int(port)), application).start()\n"
+)
+
+
+def web_command(application: str, port: int) -> tuple[str, ...]:
+    """Return the program that serves a WSGI application, and arguments."""
+    return (str(BIN / 'python'), '-c', _SERVE, application, str(port))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class Program(fixtures.Fixture):
+    """A program that other fixtures need; it prints into a file.
+
+    :param log: the file
+    """
+
+    def __init__(
+        self,
+        log: pathlib.Path,
+        *command: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._log = log
+        self._command = command
+        self._environment = environment
+
+    def _setUp(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+        self.addCleanup(self.stop)
+
+    def start(self) -> None:
+        """Start it, after :meth:`stop` once more."""
+        with self._log.open('ab') as log:
+            self.process = subprocess.Popen(
+                [str(BIN / self._command[0]), *self._command[1:]],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._log.parent,
+                env=self._environment,
+            )
+
+    def stop(self) -> None:
+        """End it; fine when it has ended."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(stack.DEADLINE)
+
+
+def run(*command: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run a program that has to succeed."""
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=5 * stack.DEADLINE,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f'{command}: {done.stdout}{done.stderr}')
+
+
+def answers(url: str) -> bool:
+    """Tell whether anything is there that speaks HTTP."""
+    try:
+        requests.get(url, timeout=5)
+    except requests.RequestException:
+        return False
+    return True
 
 
 class ProcessTestCase(base.TestCase):
@@ -65,19 +151,7 @@ class ProcessTestCase(base.TestCase):
 
     def start_web(self, application: str, port: int) -> subprocess.Popen[str]:
         """Serve a WSGI application until the test ends."""
-        # Applications may look at the arguments of the program.
-        return self.start(
-            BIN / 'python',
-            '-c',
-            'import importlib, sys\n'
-            'from cheroot import wsgi\n'
-            'module, port = sys.argv[1:]\n'
-            'del sys.argv[1:]\n'
-            'application = importlib.import_module(module).application\n'
-            "wsgi.Server(('127.0.0.1', int(port)), application).start()\n",
-            application,
-            str(port),
-        )
+        return self.start(*web_command(application, port))
 
     def run_to_end(self, program: str, *args: str) -> str:
         """Run a program that has to succeed; return what it printed."""

@@ -17,28 +17,15 @@ Keystone is installed by ``tox -e functional``; without it these tests skip.
 
 import importlib.util
 import json
-import os
 import subprocess
 import unittest
 
 import openstack
 import requests
 
+from csbs.tests.functional import identity
 from csbs.tests.functional import processes
 from csbs.tests.functional import stack
-
-_CONFIG = """
-[DEFAULT]
-log_file = {state}/keystone.log
-[database]
-connection = sqlite:///{state}/keystone.sqlite
-[fernet_tokens]
-key_repository = {state}/fernet
-[credential]
-key_repository = {state}/credential
-[cache]
-enabled = false
-"""
 
 _CSBS_CONFIG = """
 [DEFAULT]
@@ -65,9 +52,7 @@ project_domain_id = default
 class KeystoneTest(processes.ProcessTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.keystone_port = processes.free_port()
-        self.keystone = f'http://127.0.0.1:{self.keystone_port}/v3'
-        self.start_keystone()
+        self.keystone = self.useFixture(identity.Keystone()).url
         config = self.state / 'csbs.conf'
         config.write_text(
             _CSBS_CONFIG.format(state=self.state, keystone=self.keystone)
@@ -78,44 +63,6 @@ class KeystoneTest(processes.ProcessTestCase):
         self.start_web('csbs.wsgi.api', self.port)
         self.wait_until_ready()
         self.register()
-
-    def start_keystone(self) -> None:
-        config = self.state / 'keystone.conf'
-        config.write_text(_CONFIG.format(state=self.state))
-        self.environment['OS_KEYSTONE_CONFIG_FILES'] = str(config)
-        manage = ('keystone-manage', '--config-file', str(config))
-        self.run_to_end(*manage, 'db_sync')
-        # Keystone gives its keys to a user of the system.
-        me = (
-            '--keystone-user',
-            str(os.getuid()),
-            '--keystone-group',
-            str(os.getgid()),
-        )
-        for kind in ('fernet', 'credential'):
-            (self.state / kind).mkdir(mode=0o700)
-            self.run_to_end(*manage, f'{kind}_setup', *me)
-        self.run_to_end(
-            *manage,
-            'bootstrap',
-            '--bootstrap-password',
-            'secret',
-            '--bootstrap-region-id',
-            'one',
-            '--bootstrap-public-url',
-            self.keystone,
-            '--bootstrap-internal-url',
-            self.keystone,
-        )
-        self.start_web('keystone.wsgi.api', self.keystone_port)
-
-        def ready() -> bool:
-            try:
-                return requests.get(self.keystone, timeout=5).ok
-            except requests.RequestException:
-                return False
-
-        stack.wait_for(ready, 'Keystone to answer')
 
     def openstack(
         self, user: str, *words: str, expect: int = 0, project: str = ''

@@ -69,6 +69,7 @@ class AppTestCase(base.TestCase):
                     cloud=nothing,
                     keys=nothing,
                     doorbell=nothing,
+                    objects=nothing,
                 )
             )
         )

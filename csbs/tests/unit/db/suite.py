@@ -203,6 +203,15 @@ class DatabaseSuite(policy_suite.PolicySuite):
             'other',
         )
 
+    def test_backups_in_a_vault_are_all_of_them(self) -> None:
+        vault = self.add_vault()
+        self.add_backup(self.add_vault())
+        ids = {
+            self.add_backup(vault, status=status).id
+            for status in model.BackupStatus
+        }
+        self.assertEqual(ids, set(backups.in_vault(self.db, vault.id)))
+
     def test_used_room_is_the_sum_of_charges(self) -> None:
         vault = self.add_vault()
         self.add_backup(vault, charged=10 * GIB)

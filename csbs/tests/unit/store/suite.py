@@ -92,6 +92,30 @@ class ObjectStoreSuite(testtools.TestCase):
         self.store.put('packs/a/b', b'again')
         self.assertEqual(b'again', self.store.get('packs/a/b'))
 
+    def test_delete_many(self) -> None:
+        names = [f'packs/{number}' for number in range(7)]
+        for name in names:
+            self.store.put(name, b'x')
+        self.store.delete_many(iter([*names[2:], 'never/there']))
+        self.assertEqual(names[:2], self.names(''))
+        self.store.delete_many([])
+        self.store.delete_many(names[:1])
+        self.assertEqual(names[1:2], self.names(''))
+        self.assertRaises(ValueError, self.store.delete_many, ['a', '../b'])
+
+    def test_drop(self) -> None:
+        self.store.put('packs/a/b', b'x')
+        self.assertRaises(errors.StoreUnwritable, self.store.drop)
+        self.assertEqual(b'x', self.store.get('packs/a/b'))
+        self.store.put('packs/a/c', b'x')
+        self.store.delete_many(['packs/a/b', 'packs/a/c'])
+        self.store.drop()
+        self.store.drop()
+        self.store = self.open_store('one')
+        self.assertEqual([], self.names(''))
+        self.store.put('a', b'y')
+        self.assertEqual(b'y', self.store.get('a'))
+
     def test_list(self) -> None:
         names = ['a-b/c', 'a/b', 'a/bc/d', 'a/c', 'b', 'ab']
         for name in names:

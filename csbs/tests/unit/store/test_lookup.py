@@ -13,11 +13,15 @@
 """Chunks of the whole vault are stored once; what finds them may be lost."""
 
 import dataclasses
+import datetime
 import uuid
 
 from csbs.store import codec
+from csbs.store import condemned
 from csbs.store import errors
 from csbs.store import lookup
+from csbs.store import names
+from csbs.store import survey as store_survey
 from csbs.tests import base
 from csbs.tests.unit.store import vaults
 from csbs.tests.unit.store import volumes
@@ -73,10 +77,37 @@ class TestBorrowing(base.TestCase):
         self.assertEqual(len(self.image), stored)
         self.assertEqual(self.image, self.vault.content(backup))
 
-    def test_condemned_packs_are_not_borrowed(self) -> None:
+    def test_condemned_packs_come_back_to_use(self) -> None:
         self.vault.repository.forget(self.first)
         self.vault.repository.collect(grace=vaults.NOW)
+        backup = self.vault.backup(self.image)
+        self.assertEqual(0, self.vault.stats.transferred_bytes)
+        stats = self.vault.repository.collect(grace=vaults.NOW)
+        self.assertEqual(0, stats.dead_bytes)
+        self.assertEqual(self.image, self.vault.content(backup))
+
+    def test_doomed_packs_are_not_borrowed(self) -> None:
+        """A collection may delete them, whatever the writer does now."""
+        core = self.vault.repository._core
+        condemned.doom(core, store_survey.pack_sizes(core))
         self.copy_is_stored_anew()
+
+    def test_doomed_packs_that_were_spared_are_borrowed_again(self) -> None:
+        core = self.vault.repository._core
+        condemned.doom(core, store_survey.pack_sizes(core))
+        now = datetime.datetime.now(datetime.UTC)
+        self.vault.repository.collect(now=now)
+        self.copy_is_stored_anew()
+        self.vault.repository.collect(now=now + 2 * core.options.lease_ttl)
+        self.assertEqual([], self.vault.names('doomed/'))
+        self.vault.backup(self.image)
+        self.assertEqual(0, self.vault.stats.transferred_bytes)
+
+    def test_marks_of_packs_that_are_gone_go(self) -> None:
+        core = self.vault.repository._core
+        condemned.doom(core, [names.new_pack(self.first)])
+        self.vault.repository.collect()
+        self.assertEqual([], self.vault.names('doomed/'))
 
     def test_a_borrowed_pack_is_spared(self) -> None:
         """Its owner goes, and collections run, while it is borrowed."""

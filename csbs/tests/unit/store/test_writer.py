@@ -346,6 +346,19 @@ class TestResume(base.TestCase):
         self.assertGreater(stats.condemned, 0)
         self.assertEqual(len(self.data), self.attempt())
 
+    def test_without_its_lease_nothing_is_relied_on(self) -> None:
+        """Its packs may be condemned, and a late list not say so."""
+        self.assertRaises(errors.StoreError, self.attempt, fail_after=12)
+        self.assertNotEqual([], self.vault.names('packs/'))
+        self.vault.objects.delete(f'leases/{self.backup}')
+        self.assertEqual(len(self.data), self.attempt())
+        self.assertEqual(self.data, self.vault.content(self.backup))
+
+    def test_a_lease_that_is_damaged(self) -> None:
+        self.assertRaises(errors.StoreError, self.attempt, fail_after=12)
+        self.vault.objects.put(f'leases/{self.backup}', b'rubbish')
+        self.assertEqual(len(self.data), self.attempt())
+
     def test_a_finished_backup_is_not_written_again(self) -> None:
         self.attempt()
         self.assertRaises(errors.BackupExists, self.attempt)
@@ -365,6 +378,21 @@ class TestResume(base.TestCase):
             self.vault.repository.abandon(self.backup)
             self.assertRaises(errors.LeaseLost, writer.commit, {})
         self.assertEqual([], list(self.vault.repository.backups()))
+
+    def test_commit_where_lists_are_late(self) -> None:
+        repository = self.vault.late()
+        with repository.writer(self.backup) as writer:
+            writer.write_item(uuid.uuid4(), volumes.Volume(self.data))
+            writer.commit({})
+        self.assertEqual(self.data, self.vault.content(self.backup))
+
+    def test_packs_taken_away_that_are_listed_still(self) -> None:
+        late = vaults.Late(self.vault.objects)
+        with self.vault.over(late).writer(self.backup) as writer:
+            writer.write_item(uuid.uuid4(), volumes.Volume(self.data))
+            late.listed = list(self.vault.objects.list(''))
+            self.vault.objects.delete(self.vault.names('packs/')[0])
+            self.assertRaises(errors.LeaseLost, writer.commit, {})
 
     def test_commit_after_packs_were_taken_away(self) -> None:
         with self.vault.repository.writer(self.backup) as writer:

@@ -13,10 +13,12 @@
 """Small vaults and unreliable object stores for tests of the store."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import datetime
 import random
 import threading
+from typing import Any
 import uuid
 
 from csbs.store import errors
@@ -70,9 +72,37 @@ class Hooked:
         self.hook('delete', name)
         self.inner.delete(name)
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.delete(name)
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         self.hook('list', prefix)
         return self.inner.list(prefix)
+
+    def drop(self) -> None:
+        self.hook('drop', '')
+        self.inner.drop()
+
+
+class Late:
+    """An object store whose lists stay as they were.
+
+    :param prefixes: of the names whose lists do; none for all
+    """
+
+    def __init__(self, objects: base.ObjectStore, *prefixes: str) -> None:
+        self._inner = objects
+        self._prefixes = prefixes or ('',)
+        self.listed = list(objects.list(''))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        if not prefix.startswith(self._prefixes):
+            return self._inner.list(prefix)
+        return (one for one in self.listed if one[0].startswith(prefix))
 
 
 class Countdown:
@@ -96,7 +126,7 @@ class Countdown:
 
 def fail(method: str) -> None:
     """Fail as a store does that has gone away."""
-    if method in ('put', 'delete'):
+    if method in ('put', 'delete', 'drop'):
         raise errors.StoreUnwritable('the store is away')
     raise errors.StoreUnreadable('the store is away')
 
@@ -120,6 +150,10 @@ class Vault:
         return repository.Repository.open(
             objects, self.id, self.key, self.options
         )
+
+    def late(self) -> repository.Repository:
+        """Open the vault so that lists stay as they are now."""
+        return self.over(Late(self.objects))
 
     def hooked(
         self, hook: Callable[[str, str], None]
