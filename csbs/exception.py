@@ -235,6 +235,14 @@ class CloudUnavailable(CloudError):
     message = 'The cloud does not answer.'
 
 
+class CloudUnsettled(CloudError):
+    """The answer to a request was lost, and it may still come true."""
+
+    code = 'csbs.cloud.unsettled'
+    status = 503
+    message = 'The {kind} may still be made that the cloud was asked for.'
+
+
 class VolumeUnreadable(CloudError):
     code = 'csbs.volume.unreadable'
     message = 'Volume {id} cannot be read: {reason}.'

@@ -271,15 +271,19 @@ class Cloud(Protocol):
     def hand_over(self, entries: Sequence[model.Resource]) -> None:
         """Make what these entries name the user's alone.
 
-        Called before they are struck out of the ledger: marks that let
-        :meth:`leftovers` find them are taken off.
+        Called before they are struck out of the ledger: the marks are taken
+        off.
         """
         ...
 
     def discard(
         self, context: csbs_context.RequestContext, entry: model.Resource
     ) -> None:
-        """Take back what a ledger entry names; fine when it is gone."""
+        """Take back what a ledger entry names; fine when it is gone.
+
+        :raises CloudUnsettled: when it is not there, but may yet come, since
+            the answer to the request was lost: try again later
+        """
         ...
 
     def leftovers(self) -> Iterable[model.Resource]:
@@ -287,6 +291,7 @@ class Cloud(Protocol):
 
         Each has that ``mark`` in its data, as the entry in the ledger has
         under which it was made: what no entry knows is left over, if its
-        task is one of csbs' own and is over.
+        task is one of csbs' own and is over. Nothing that a user could have
+        made is among them.
         """
         ...

@@ -61,6 +61,8 @@ _LOG_LEVELS = [
     'cheroot=WARN',
     'keystoneauth=WARN',
     'keystonemiddleware=WARN',
+    # It would write the passwords of new servers down.
+    'novaclient=WARN',
     'oslo.messaging=WARN',
     'oslo_messaging=WARN',
     'sqlalchemy=WARN',

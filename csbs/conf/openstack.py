@@ -29,11 +29,11 @@ OPTS: list[cfg.Opt] = [
         help='The region whose services are used. Needed when there are '
         'several.',
     ),
-    cfg.StrOpt(
-        'interface',
-        default='internal',
-        choices=('public', 'internal', 'admin'),
-        help='Which endpoints of Nova, Cinder and Barbican are used.',
+    cfg.ListOpt(
+        'valid_interfaces',
+        default=['internal', 'public'],
+        help='Which endpoints of Nova and Cinder are used, in order of '
+        'preference.',
     ),
     cfg.StrOpt(
         'my_ip',
@@ -74,6 +74,14 @@ OPTS: list[cfg.Opt] = [
         min=1,
         help='Seconds that stopping, starting, making or deleting a server '
         'may take.',
+    ),
+    cfg.FloatOpt(
+        'settle',
+        default=120,
+        min=0,
+        help='Seconds for which a request may still come true whose answer '
+        'was lost, or whose sender died. So long what it asked for stays in '
+        'the ledger and is looked for again.',
     ),
     cfg.StrOpt(
         'root_helper',

@@ -227,6 +227,10 @@ def _store_item(
     with run.rt.cloud.open_snapshot(
         run.context, snapshot, run.ledger
     ) as reader:
+        if reader.size != item.size:
+            raise exception.VolumeUnreadable(
+                id=item.volume_id, reason='its size changed meanwhile'
+            )
         try:
             stats = writer.write_item(
                 uuid.UUID(item.id),

@@ -44,14 +44,7 @@ def work(run: Run) -> dict[str, Any]:
     with repositories.opened(rt, vault) as repo:
         manifest = repo.manifest(uuid.UUID(backup.id))
         run.step('stopping_server')
-        hold = next(
-            (
-                entry
-                for entry in run.ledger.entries()
-                if entry.kind == model.ResourceKind.HOLD
-            ),
-            None,
-        ) or rt.cloud.hold(run.context, server, run.ledger)
+        hold = _hold(run, server)
         run.close_to_cancel()
         run.ledger.update(hold, keep_stopped=True)
         run.step('writing')
@@ -74,6 +67,22 @@ def settle(
     db_backups.move(
         run.rt.db, str(run.task.backup_id), model.BackupStatus.AVAILABLE
     )
+
+
+def _hold(run: Run, server: model.Server) -> model.Resource:
+    """Hold the server, also when an attempt that died has begun to.
+
+    How far that one came is not in the ledger, but the cloud knows.
+    """
+    older = [
+        entry
+        for entry in run.ledger.entries()
+        if entry.kind == model.ResourceKind.HOLD
+    ]
+    hold = run.rt.cloud.hold(run.context, server, run.ledger)
+    for entry in older:
+        run.ledger.keep(entry)
+    return hold
 
 
 def _write(

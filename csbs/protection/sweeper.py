@@ -73,6 +73,9 @@ class Sweeper:
             try:
                 TaskLedger(self._rt, task).discard(entry)
                 LOG.info('Swept %s %s', entry.kind, dict(entry.data))
+            except exception.CloudUnsettled as error:
+                # That passes, and is no fault of anybody's.
+                LOG.debug('Not swept yet: %s', error)
             except exception.CsbsError as error:
                 # A key manager that hangs would take its time for each key.
                 keys_away |= isinstance(error, exception.KeyUnavailable)

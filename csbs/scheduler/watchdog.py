@@ -63,6 +63,9 @@ def _end_pauses(rt: Runtime, now: datetime.datetime) -> None:
         )
         try:
             rt.cloud.discard(context, entry)
+        except exception.CloudUnsettled as error:
+            LOG.info('It goes on, and is looked at again: %s', error)
+            continue
         except exception.CsbsError as error:
             LOG.error('It cannot go on yet: %s', error)
             continue

@@ -51,6 +51,7 @@ from csbs.cloud import disk
 from csbs.cloud.openstack import clients
 from csbs.cloud.openstack import privileged
 from csbs.cloud.openstack import rbd
+from csbs.cloud.openstack import temporary
 from csbs.domain import model
 from csbs.store import volume as store_volume
 
@@ -63,6 +64,8 @@ _BRICK_ERRORS = (
     brick_exception.BrickException,
     daemon.FailedToDropPrivileges,
     processutils.ProcessExecutionError,
+    # of what it knows nothing about
+    ValueError,
 )
 
 
@@ -99,31 +102,33 @@ class Attacher:
         :raises OSError: when it cannot be opened
         """
         cinder = self._clients.service().cinder
-        entry = ledger.plan(
+        with temporary.planned(
+            ledger,
             model.ResourceKind.ATTACHMENT,
             volume_id=volume['id'],
             server_id=server_id,
             host=self._conf.host,
-        )
-        try:
-            with clients.translated(f'Volume {volume["id"]} to be attached'):
+        ) as entry:
+            connector = self._connector(volume)
+            what = f'Volume {volume["id"]} to be attached'
+            with temporary.asked(ledger, entry, what):
                 made = cinder.attachments.create(
                     volume['id'],
-                    self._connector(volume),
+                    connector,
                     server_id,
                     'rw' if writable else 'ro',
                 )
-                ledger.update(entry, attachment_id=made['id'])
+            ledger.update(entry, attachment_id=made['id'])
+            with clients.translated(what):
                 cinder.attachments.complete(made['id'])
             with self._connected(made['connection_info'], writable) as found:
                 yield found
-        finally:
-            ledger.discard(entry)
 
-    def discard(self, data: Mapping[str, Any]) -> None:
+    def discard(self, data: Mapping[str, Any]) -> bool:
         """Take an attachment back; fine when it is gone.
 
         :param data: the ledger entry's
+        :returns: whether there was one to be taken back
         :raises CloudError: when it is there and cannot be taken back
         """
         attachments = self._clients.service().cinder.attachments
@@ -138,9 +143,14 @@ class Attacher:
                 clients.translated(f'Attachment {attachment_id}'),
             ):
                 attachments.delete(attachment_id)
+        return bool(ids)
 
     def _ours(self, data: Mapping[str, Any]) -> list[str]:
-        """Return the attachments of a volume that are not Nova's."""
+        """Return attachments of a volume that nobody knows the ids of.
+
+        They are not Nova's, and nobody has completed them: csbs does that as
+        soon as it knows the id, so another task's is not among them.
+        """
         api, server_id = self._clients.service(), data.get('server_id')
         with clients.translated(f'The attachments of {data["volume_id"]}'):
             found = api.cinder.attachments.list(
@@ -163,7 +173,9 @@ class Attacher:
         return [
             each.id
             for each in found
-            if each.instance == server_id and each.id not in novas
+            if each.instance == server_id
+            and each.id not in novas
+            and each.status != 'attached'
         ]
 
     def _connector(self, volume: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +209,7 @@ class Attacher:
     def _connected(
         self, connection: Mapping[str, Any], writable: bool
     ) -> Iterator[store_volume.VolumeReader]:
-        protocol = str(connection['driver_volume_type'])
+        protocol = str(connection.get('driver_volume_type'))
         if protocol == _RBD and self._ceph:
             pool, _slash, name = str(connection['name']).partition('/')
             if pool in self._conf.rbd.pools:
@@ -210,14 +222,21 @@ class Attacher:
                     yield found
                 return
         self._setup()
-        connector = brick_connector.InitiatorConnector.factory(
-            protocol,
-            self._section.root_helper,
-            use_multipath=self._section.use_multipath,
-            conn=dict(connection),
-            do_local_attach=False,
-            nfs_mount_point_base=os.path.join(self._conf.state_path, 'mnt'),
-        )
+        try:
+            connector = brick_connector.InitiatorConnector.factory(
+                protocol,
+                self._section.root_helper,
+                use_multipath=self._section.use_multipath,
+                conn=dict(connection),
+                do_local_attach=False,
+                nfs_mount_point_base=os.path.join(
+                    self._conf.state_path, 'mnt'
+                ),
+            )
+        except _BRICK_ERRORS as error:
+            raise exception.CloudError(
+                f'os-brick cannot connect the volume: {error}'
+            ) from error
         with _device(connector, connection) as path:
             if protocol == _RBD:
                 name = str(connection['name'])

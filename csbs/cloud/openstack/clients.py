@@ -18,8 +18,9 @@ requests configured; what they mean is for the other modules.
 
 What is tried again: any request while no connection can be made, because it
 was not sent then; requests that change nothing and deletions also when the
-answer is lost or says that a proxy found nobody. Anything else would perhaps
-be done twice, so it fails, and whoever sent it looks what became of it.
+answer is lost or says that a proxy found nobody; and any that was turned away
+because there were too many. Anything else would perhaps be done twice, so it
+fails, and whoever sent it looks what became of it.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import dataclasses
-import functools
 import time
 from typing import Any
 from typing import TypeVar
@@ -54,7 +54,9 @@ GROUP = 'openstack'
 
 #: what repeating cannot make worse
 _REPEATABLE = frozenset({'GET', 'HEAD', 'OPTIONS', 'DELETE'})
-_NOBODY_THERE = frozenset({502, 503, 504})
+_NOBODY_THERE = frozenset({408, 502, 503, 504})
+#: nothing was done, for there were too many requests
+_TOO_MANY = 429
 _LONGEST_PAUSE = 10
 
 
@@ -142,10 +144,13 @@ class Clients:
         self._sessions = {
             patient: self._session(patient) for patient in (True, False)
         }
+        self._service_apis: dict[bool, Api] = {}
         self._versions: dict[str, str] = {}
 
     def service(self, *, patient: bool = True) -> Api:
         """Return Nova and Cinder as the service's own user."""
+        if patient not in self._service_apis:
+            self._service_apis[patient] = self._api(patient, self._auth)
         return self._service_apis[patient]
 
     def tenant(self, context: csbs_context.RequestContext) -> Api | None:
@@ -201,13 +206,18 @@ class Clients:
             )
         return api
 
-    def version(self, service: Service) -> str:
+    def project_id(self) -> str:
+        """Return the service's own project."""
+        with translated('The project of the service'):
+            return str(self._auth.get_project_id(self._sessions[True]))
+
+    def version(self, service: Service, *, patient: bool = True) -> str:
         """Return the microversion to talk to a service in.
 
         :raises CloudError: when the service is too old, or cannot be found
         """
         if service.name not in self._versions:
-            self._versions[service.name] = self._negotiate(service)
+            self._versions[service.name] = self._negotiate(service, patient)
         return self._versions[service.name]
 
     def _load_auth(self, **others: str | None) -> plugin.BaseAuthPlugin:
@@ -230,13 +240,6 @@ class Clients:
             )
         return auth
 
-    @functools.cached_property
-    def _service_apis(self) -> dict[bool, Api]:
-        return {
-            patient: self._api(patient, self._auth)
-            for patient in (True, False)
-        }
-
     def _api(self, patient: bool, auth: plugin.BaseAuthPlugin) -> Api:
         common = {
             'session': self._sessions[patient],
@@ -244,14 +247,20 @@ class Clients:
             # service asks; and services let expired tokens of users pass.
             'auth': service_token.ServiceTokenAuthWrapper(auth, self._auth),
             'region_name': self._section.region_name,
-            'endpoint_type': self._section.interface,
+            'endpoint_type': self._section.valid_interfaces,
+            'retriable_status_codes': [_TOO_MANY],
+            'status_code_retries': 4
+            if patient and self._section.outage
+            else 0,
         }
         return Api(
             nova=nova_client.Client(
-                self.version(NOVA), service_type=NOVA.service_type, **common
+                self.version(NOVA, patient=patient),
+                service_type=NOVA.service_type,
+                **common,
             ),
             cinder=cinder_client.Client(
-                self.version(CINDER),
+                self.version(CINDER, patient=patient),
                 service_type=CINDER.service_type,
                 **common,
             ),
@@ -265,13 +274,15 @@ class Clients:
         retry = urllib3.Retry(
             total=None,
             connect=outage and 4 + outage // _LONGEST_PAUSE,
-            read=2,
+            read=2 if outage else 0,
             status=2 if outage else 0,
             redirect=0,
             other=0,
             allowed_methods=_REPEATABLE,
             status_forcelist=_NOBODY_THERE,
             raise_on_status=False,
+            # A service may ask for any pause, such as an hour.
+            respect_retry_after_header=False,
             backoff_factor=0.5,
             backoff_max=_LONGEST_PAUSE,
         )
@@ -282,12 +293,12 @@ class Clients:
             session.session.mount(scheme, transport)
         return session
 
-    def _negotiate(self, service: Service) -> str:
+    def _negotiate(self, service: Service, patient: bool) -> str:
         with translated(f'The versions of {service.name}'):
             data = adapter.Adapter(
-                self._sessions[True],
+                self._sessions[patient],
                 service_type=service.service_type,
-                interface=self._section.interface,
+                interface=self._section.valid_interfaces,
                 region_name=self._section.region_name,
             ).get_endpoint_data()
         if data is None:
@@ -325,20 +336,29 @@ def translated(what: str) -> Iterator[None]:
         raise _error(what, error.code, error.message or error) from error
     except ks_exceptions.HttpError as error:
         raise _error(what, error.http_status, error.message) from error
-    except ks_exceptions.ConnectionError as error:
+    except (
+        ks_exceptions.ConnectionError,
+        # What keystoneauth says when Keystone does not answer.
+        ks_exceptions.DiscoveryFailure,
+    ) as error:
         raise exception.CloudUnavailable(f'{what}: {error}') from error
     except ks_exceptions.ClientException as error:
         raise exception.CloudError(f'{what}: {error}') from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # The client libraries take every answer for one of the service.
+        raise exception.CloudError(
+            f'{what}: the answer makes no sense ({error!r})'
+        ) from error
 
 
 def _error(what: str, status: int, message: object) -> exception.CloudError:
     text = f'{what}: {message} (HTTP {status})'
     if status == 404:
         return Missing(text)
+    if status in _NOBODY_THERE or status == _TOO_MANY:
+        return exception.CloudUnavailable(text)
     if 400 <= status < 500 and status != 401:
         return exception.CloudRefused(text)
-    if status in _NOBODY_THERE:
-        return exception.CloudUnavailable(text)
     return exception.CloudError(text)
 
 

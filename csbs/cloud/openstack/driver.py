@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
+import datetime
 import logging
 from typing import Any
 from typing import Self
@@ -61,14 +62,14 @@ class OpenStackCloud:
         """
         self._clients = clients.Clients(conf)
         self._ceph = rbd.Cluster(conf.rbd) if conf.rbd.pools else None
-        section = conf.openstack
+        self._section = section = conf.openstack
         self._freezer = snapshots.Freezer(conf, self._clients, self._ceph)
         self._groups = groups.Groups(section, self._clients)
         self._attacher = attach.Attacher(conf, self._clients, self._ceph)
         self._holder = hold.Holder(section, self._clients)
         self._maker = making.Maker(section, self._clients)
         self._undo: Mapping[
-            model.ResourceKind, Callable[[Mapping[str, Any]], None]
+            model.ResourceKind, Callable[[Mapping[str, Any]], bool]
         ] = {
             _Kind.SNAPSHOT: self._freezer.discard_snapshot,
             _Kind.GROUP: self._groups.discard,
@@ -107,6 +108,8 @@ class OpenStackCloud:
 
         An administrator's context without a project gets everyone's.
         """
+        if not context.project_id and not context.is_admin:
+            return []
         return servers.find(self._api(context), context.project_id)
 
     def server(
@@ -271,12 +274,16 @@ class OpenStackCloud:
     ) -> None:
         """Take back what a ledger entry names; fine when it is gone.
 
+        :raises CloudUnsettled: when it is not there, but may yet come
         :raises CloudError: when it is there and cannot be taken back
         """
         if entry.kind is model.ResourceKind.VOLUME:
-            self._maker.discard_volume(context, entry.data)
+            settled = self._maker.discard_volume(context, entry.data)
         else:
-            self._undo[entry.kind](entry.data)
+            settled = self._undo[entry.kind](entry.data)
+        age = datetime.datetime.now(datetime.UTC) - entry.created_at
+        if not settled and age.total_seconds() < self._section.settle:
+            raise exception.CloudUnsettled(kind=entry.kind)
 
     def leftovers(self) -> Iterable[model.Resource]:
         """Return what bears a mark, as it would be in a ledger."""
@@ -296,13 +303,15 @@ class OpenStackCloud:
     ) -> Iterator[Any]:
         volume = self._volume(snapshot.volume_id)
         api = self._clients.for_volume(context, volume)
-        entry = ledger.plan(
-            model.ResourceKind.VOLUME, mark=temporary.mark(ledger)
-        )
-        try:
-            with clients.translated('A volume to read a snapshot through'):
+        with temporary.planned(
+            ledger, model.ResourceKind.VOLUME, mark=temporary.mark(ledger)
+        ) as entry:
+            what = 'A volume to read a snapshot through'
+            with temporary.asked(ledger, entry, what):
+                # The volume may have grown since.
+                frozen = api.cinder.volume_snapshots.get(source.snapshot_id)
                 made = api.cinder.volumes.create(
-                    snapshot.size // model.GIB,
+                    frozen.size,
                     snapshot_id=source.snapshot_id,
                     name=entry.data['mark'],
                 )
@@ -312,8 +321,6 @@ class OpenStackCloud:
                 self._volume(made.id), ledger
             ) as reader:
                 yield reader
-        finally:
-            ledger.discard(entry)
 
     @contextlib.contextmanager
     def _opened(
@@ -321,6 +328,8 @@ class OpenStackCloud:
     ) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             try:
+                if server_id:
+                    self._holder.check(server_id)
                 writer = stack.enter_context(
                     self._attacher.opened(
                         self._volume(volume_id),
@@ -357,7 +366,7 @@ class OpenStackCloud:
                 for name in wanted(self._ceph.kept(image)):
                     self._ceph.remove_snapshot(image, name)
 
-    def _discard_rbd_snapshot(self, data: Mapping[str, Any]) -> None:
+    def _discard_rbd_snapshot(self, data: Mapping[str, Any]) -> bool:
         if self._ceph is None:
             raise exception.CloudError(
                 'There is a snapshot of csbs in Ceph, but [rbd] pools is '
@@ -366,6 +375,7 @@ class OpenStackCloud:
         self._ceph.remove_snapshot(
             rbd.Image(data['pool'], data['name']), data['snapshot']
         )
+        return True
 
-    def _resume(self, data: Mapping[str, Any]) -> None:
-        pause.resume(self._clients.service(), data['server_id'])
+    def _resume(self, data: Mapping[str, Any]) -> bool:
+        return pause.resume(self._clients.service(), data['server_id'])

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import contextlib
 import dataclasses
 import logging
+import time
 from typing import Any
 
 from oslo_config import cfg
@@ -124,20 +125,20 @@ class Groups:
 
         :raises Failed: when they were not frozen
         """
-        group = ledger.plan(
-            model.ResourceKind.GROUP,
-            mark=temporary.mark(ledger),
-            volume_ids=[volume['id'] for volume in way.volumes],
-        )
         with contextlib.ExitStack() as undo:
-            undo.callback(ledger.discard, group)
+            group = ledger.plan(
+                model.ResourceKind.GROUP,
+                mark=temporary.mark(ledger),
+                volume_ids=[volume['id'] for volume in way.volumes],
+            )
+            undo.callback(temporary.try_to_discard, ledger, group)
             try:
                 group_id = self._make(way, ledger, group)
                 snapshot = ledger.plan(
                     model.ResourceKind.GROUP_SNAPSHOT,
                     mark=temporary.mark(ledger),
                 )
-                undo.callback(ledger.discard, snapshot)
+                undo.callback(temporary.try_to_discard, ledger, snapshot)
                 found = self._snapshot(way, ledger, snapshot, group_id)
             except exception.CloudError as error:
                 raise Failed(str(error)) from error
@@ -149,61 +150,79 @@ class Groups:
             LOG.warning('Volumes stay in a group for now: %s', error)
         return found
 
-    def discard(self, data: Mapping[str, Any]) -> None:
+    def discard(self, data: Mapping[str, Any]) -> bool:
         """Take the volumes out of a group and delete it.
 
+        Snapshots of it that were asked for go first: it cannot go before.
+
         :param data: the ledger entry's
+        :returns: whether there was one, or its end is known
         :raises CloudError: when that cannot be done
         """
         cinder = self._clients.service().cinder
-        volume_ids = data.get('volume_ids', ())
-        for group_id in temporary.find(
+        found = temporary.find(
             cinder.groups, data.get('group_id'), data['mark']
-        ):
+        )
+        volume_ids = set(data.get('volume_ids', ()))
+        for group_id in found:
             with contextlib.suppress(clients.Missing):
-                volume_ids = volume_ids or self._members(group_id)
-                self._empty(group_id, volume_ids)
+                members = volume_ids | self._members(group_id)
+                self._empty(group_id, sorted(members))
+            self._remove_snapshots(self._snapshots_of(group_id))
             temporary.remove(
-                cinder.groups.get,
-                cinder.groups.delete,
+                cinder.groups,
                 [group_id],
                 'group',
                 self._section.volume_timeout,
             )
-        self._put_right(volume_ids)
+        if found:
+            self._put_right(sorted(volume_ids))
+        return bool(found)
 
-    def discard_snapshot(self, data: Mapping[str, Any]) -> None:
+    def discard_snapshot(self, data: Mapping[str, Any]) -> bool:
         """Delete a group snapshot with all its snapshots.
 
         :param data: the ledger entry's
+        :returns: whether there was one
         :raises CloudError: when that cannot be done
         """
-        cinder = self._clients.service().cinder
+        found = temporary.find(
+            self._clients.service().cinder.group_snapshots,
+            data.get('group_snapshot_id'),
+            data['mark'],
+        )
+        self._remove_snapshots(found)
+        return bool(found)
+
+    def _remove_snapshots(self, ids: Sequence[str]) -> None:
         temporary.remove(
-            cinder.group_snapshots.get,
-            cinder.group_snapshots.delete,
-            temporary.find(
-                cinder.group_snapshots,
-                data.get('group_snapshot_id'),
-                data['mark'],
-            ),
+            self._clients.service().cinder.group_snapshots,
+            ids,
             'group snapshot',
             self._section.volume_timeout,
         )
 
-    def _members(self, group_id: str) -> list[str]:
+    def _snapshots_of(self, group_id: str) -> list[str]:
+        snapshots = self._clients.service().cinder.group_snapshots
+        with clients.translated(f'The snapshots of group {group_id}'):
+            found = snapshots.list(
+                search_opts={'all_tenants': True, 'group_id': group_id}
+            )
+            return [each.id for each in found if each.group_id == group_id]
+
+    def _members(self, group_id: str) -> set[str]:
         volumes = self._clients.service().cinder.volumes
         with clients.translated(f'The volumes of group {group_id}'):
             found = volumes.list(
                 search_opts={'all_tenants': True, 'group_id': group_id}
             )
-        return [volume.id for volume in found]
+        return {volume.id for volume in found}
 
     def _make(
         self, way: Fitting, ledger: base.Ledger, entry: model.Resource
     ) -> str:
         groups = way.api.cinder.groups
-        with clients.translated('A group for the volumes'):
+        with temporary.asked(ledger, entry, 'A group for the volumes'):
             group_id = str(
                 groups.create(
                     way.group_type_id,
@@ -229,7 +248,9 @@ class Groups:
         group_id: str,
     ) -> dict[str, str]:
         cinder = way.api.cinder
-        with clients.translated('A snapshot of all volumes together'):
+        with temporary.asked(
+            ledger, entry, 'A snapshot of all volumes together'
+        ):
             made = cinder.group_snapshots.create(
                 group_id, name=entry.data['mark']
             )
@@ -275,28 +296,43 @@ class Groups:
         api = self._clients.service()
         groups = api.cinder.groups
 
-        def settled() -> str | None:
+        if self._settled(group_id) not in ('available', 'deleting'):
+            with clients.translated(f'Group {group_id} to be put right'):
+                groups.reset_state(group_id, 'available')
+        self._put_right(volume_ids)
+        inside = [
+            volume_id
+            for volume_id in volume_ids
+            if (servers.volume_of(api, volume_id) or {}).get('group_id')
+            == group_id
+        ]
+        if not inside:
+            return
+        try:
+            with clients.translated('The volumes to be taken out of a group'):
+                groups.update(group_id, remove_volumes=','.join(inside))
+            self._wait(groups, group_id, 'group', ledger)
+        finally:
+            self._put_right(inside)
+
+    def _settled(self, group_id: str) -> str:
+        """Return the status of a group once nothing is done to it.
+
+        A change that fails before Cinder minds what becomes of the group
+        leaves it in the middle for ever; then that is what it returns.
+        """
+        groups = self._clients.service().cinder.groups
+        deadline = time.monotonic() + self._section.snapshot_timeout
+
+        def look() -> str | None:
             with clients.translated(f'Group {group_id}'):
                 status = str(groups.get(group_id).status)
-            return None if status in ('creating', 'updating') else status
+            changes = status in ('creating', 'updating')
+            return None if changes and time.monotonic() < deadline else status
 
-        status = clients.wait_for(
-            settled, 'a group to settle', self._section.snapshot_timeout
+        return clients.wait_for(
+            look, 'a group to settle', self._section.snapshot_timeout + 60
         )
-        with clients.translated('The volumes to be taken out of a group'):
-            if status.startswith('error'):
-                groups.reset_state(group_id, 'available')
-            self._put_right(volume_ids)
-            inside = [
-                volume_id
-                for volume_id in volume_ids
-                if (servers.volume_of(api, volume_id) or {}).get('group_id')
-                == group_id
-            ]
-            if inside:
-                groups.update(group_id, remove_volumes=','.join(inside))
-        if inside:
-            self._wait(groups, group_id, 'group', ledger)
 
     def _put_right(self, volume_ids: Sequence[str]) -> None:
         """Give volumes that a failed change of the group hurt their status."""

@@ -40,6 +40,11 @@ from csbs.domain import model
 
 LOG = logging.getLogger(__name__)
 
+#: a deleted server that Nova keeps for a while, and its volumes with it
+_KEPT = 'SOFT_DELETED'
+#: that a server may have
+_MOST_TAGS = 50
+
 
 class Maker:
     """Makes volumes and servers."""
@@ -77,7 +82,7 @@ class Maker:
             mark=temporary.mark(ledger),
             final_name=spec.name,
         )
-        with clients.translated(f'A volume for {spec.device}'):
+        with temporary.asked(ledger, entry, f'A volume for {spec.device}'):
             made = cinder.volumes.create(name=entry.data['mark'], **wanted)
         entry = ledger.update(entry, volume_id=made.id)
         self.wait_for_volume(made.id, ledger)
@@ -109,17 +114,17 @@ class Maker:
         nova = self.user(context).nova
         wanted = self._server_body(nova, spec)
         mark = temporary.mark(ledger)
+        tags = list(spec.facts.get('tags', ()))
         entry = ledger.plan(
             model.ResourceKind.SERVER,
             mark=mark,
             project_id=context.project_id,
+            tags=tags,
         )
-        wanted['tags'] = [
-            *spec.facts.get('tags', ()),
-            temporary.IN_MAKING,
-            mark,
-        ]
-        with clients.translated(f'Server {spec.name} to be made'):
+        # There may be as many as Nova allows already.
+        wanted['tags'] = [mark, *tags[: _MOST_TAGS - 1]]
+        what = f'Server {spec.name} to be made'
+        with temporary.asked(ledger, entry, what):
             made = nova.servers.create(
                 spec.name,
                 None,
@@ -144,9 +149,7 @@ class Maker:
                         data['volume_id'], name=data['final_name']
                     )
                 elif entry.kind == model.ResourceKind.SERVER:
-                    for tag in (data['mark'], temporary.IN_MAKING):
-                        with contextlib.suppress(clients.Missing):
-                            _untag(api, data['server_id'], tag)
+                    api.nova.servers.set_tags(data['server_id'], data['tags'])
 
     def wait_for_volume(self, volume_id: str, ledger: base.Ledger) -> None:
         """Wait until a volume is made.
@@ -176,57 +179,56 @@ class Maker:
 
     def discard_volume(
         self, context: csbs_context.RequestContext, data: Mapping[str, Any]
-    ) -> None:
+    ) -> bool:
         """Delete a volume; fine when it is gone.
 
         :param data: the ledger entry's
+        :returns: whether there was one
         :raises CloudError: when it is there and cannot be deleted
         """
         own = self._clients.service()
         volumes = own.cinder.volumes
-        for volume_id in temporary.find(
-            volumes, data.get('volume_id'), data['mark']
-        ):
+        found = temporary.find(volumes, data.get('volume_id'), data['mark'])
+        for volume_id in found:
             volume = servers.volume_of(own, volume_id)
             if volume is None:
                 continue
-            if volume['status'] == 'error_deleting':
-                # Cinder refuses to try again by itself.
-                with clients.translated(f'Volume {volume_id}'):
-                    volumes.reset_state(volume_id, 'error')
             api = self._clients.for_volume(context, volume)
             temporary.remove(
-                volumes.get,
-                api.cinder.volumes.delete,
+                volumes,
                 [volume_id],
                 'volume',
                 self._section.volume_timeout,
+                api.cinder.volumes.delete,
             )
+        return bool(found)
 
-    def discard_server(self, data: Mapping[str, Any]) -> None:
+    def discard_server(self, data: Mapping[str, Any]) -> bool:
         """Delete a server; fine when it is gone.
 
         :param data: the ledger entry's
+        :returns: whether there was one
         :raises CloudError: when it is there and cannot be deleted
         """
-        nova = self._clients.service().nova
+        nova = self._clients.service().nova.servers
         ids = [data['server_id']] if data.get('server_id') else []
         if not ids:
             with clients.translated('A server that was being made'):
-                found = nova.servers.list(
+                found = nova.list(
                     search_opts={'all_tenants': True, 'tags': data['mark']}
                 )
-            ids = [each.id for each in found]
+                ids = temporary.oldest(found, 'created')
         for server_id in ids:
 
             def look(server_id: str = server_id) -> bool | None:
                 try:
                     with clients.translated(f'Server {server_id}'):
-                        described = nova.servers.get(server_id).to_dict()
-                        if described.get('OS-EXT-STS:task_state') != (
-                            'deleting'
-                        ):
-                            nova.servers.delete(server_id)
+                        described = nova.get(server_id).to_dict()
+                        status = servers.status(described)
+                        if status == _KEPT:
+                            nova.force_delete(server_id)
+                        elif '(deleting)' not in status:
+                            nova.delete(server_id)
                 except clients.Missing:
                     return True
                 return None
@@ -236,6 +238,7 @@ class Maker:
                 f'server {server_id} to be deleted',
                 self._section.server_timeout,
             )
+        return bool(ids)
 
     def _volume_body(
         self, cinder: Any, spec: base.VolumeSpec
@@ -318,11 +321,6 @@ class Maker:
         )
 
 
-def _untag(api: clients.Api, server_id: str, tag: str) -> None:
-    with clients.translated(f'The tag {tag}'):
-        api.nova.servers.delete_tag(server_id, tag)
-
-
 def _disks(volumes: Sequence[model.Volume]) -> list[dict[str, Any]]:
     """Return the volumes as Nova wants them: the root first."""
     ordered = sorted(
@@ -352,7 +350,7 @@ def _nics(
     if isinstance(chosen, str):
         return chosen
     if chosen is not None:
-        return [{'net-id': network} for network in chosen]
+        return [{'net-id': network} for network in chosen] or 'none'
     if 'networks' not in facts:
         return 'auto'
     nics = []

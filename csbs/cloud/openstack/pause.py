@@ -13,8 +13,9 @@
 """Pausing a server for the moment in which its volumes are frozen.
 
 Owns that the server goes on, whatever happens: the ledger knows of the pause
-before it begins and when it has to be over, the worker ends it even when the
-database is away, and when the worker dies the schedulers end it.
+before it begins and when it has to be over, the worker ends it in time even
+when the database is away or Cinder does not answer, and when the worker dies
+the schedulers end it.
 
 QEMU stops the processors, waits for what they asked of the disks, and flushes
 (``do_vm_stop``), so what is on the disks then is of one instant.
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 import contextlib
 import datetime
 import logging
+import threading
 import time
 
 from csbs import exception
@@ -35,8 +37,12 @@ from csbs.domain import model
 LOG = logging.getLogger(__name__)
 
 _PAUSED = 'PAUSED'
-#: seconds for which a request whose answer was lost may still come true
+#: seconds for which the worker itself sees whether a pause comes late
 _SETTLE = 10
+
+
+class Refused(exception.CloudError):
+    """The server cannot be paused; it never stood still."""
 
 
 class Pause:
@@ -50,8 +56,48 @@ class Pause:
         self._api = api
         self._server_id = server_id
         self._begin = time.monotonic()
+        self._lock = threading.Lock()
+        self._asked = True
+        self._settled = False
+        self._over = False
+        self._timer = threading.Timer(limit, self._end_in_time)
+        self._timer.daemon = True
         self.until = self._begin + limit
         self.seconds = 0.0
+
+    def begin(self) -> None:
+        """Ask for the pause and wait until the server stands still.
+
+        :raises Refused: when it does not and will not
+        :raises CloudError: when what becomes of the request is not known
+        """
+        self._timer.start()
+        api, server_id = self._api, self._server_id
+        try:
+            with clients.translated(f'Server {server_id} to be paused'):
+                api.nova.servers.pause(server_id)
+        except exception.CloudRefused as error:
+            # It may stand still already, because its owner wants that.
+            self._asked, self._settled = False, True
+            raise Refused(str(error)) from error
+        clients.wait_for(
+            self._look,
+            f'server {server_id} to be paused',
+            max(self.until - time.monotonic(), 0),
+            pause=0.1,
+        )
+        self._settled = True
+
+    def _look(self) -> bool | None:
+        status = servers.status(servers.describe(self._api, self._server_id))
+        if status == _PAUSED:
+            return True
+        if 'pausing' in status or self.until <= time.monotonic():
+            return None
+        self._settled = True
+        raise Refused(
+            f'Server {self._server_id} did not pause: it is {status}.'
+        )
 
     def lasts(self) -> bool:
         """Tell whether the server stood still up to now.
@@ -65,9 +111,36 @@ class Pause:
             and time.monotonic() < self.until
         )
 
-    def over(self) -> None:
-        """Note that the server goes on."""
-        self.seconds = time.monotonic() - self._begin
+    def end(self) -> bool:
+        """Let the server go on.
+
+        :returns: whether it is sure that it will not be paused any more
+        :raises CloudError: when it cannot be
+        """
+        self._timer.cancel()
+        with self._lock:
+            if self._asked and not self._over:
+                settle = 0 if self._settled else _SETTLE
+                if resume(self._api, self._server_id, settle=settle):
+                    self._settled = True
+                self._over = True
+                self.seconds = time.monotonic() - self._begin
+                LOG.info(
+                    'Server %s stood still for %.1f s',
+                    self._server_id,
+                    self.seconds,
+                )
+        return self._settled
+
+    def _end_in_time(self) -> None:
+        LOG.warning(
+            'Server %s goes on: it stood still for long enough',
+            self._server_id,
+        )
+        try:
+            self.end()
+        except exception.CsbsError as error:
+            LOG.error('It cannot go on yet: %s', error)
 
 
 @contextlib.contextmanager
@@ -79,8 +152,11 @@ def paused(
 ) -> Iterator[Pause]:
     """Let a running server stand still while the block runs.
 
-    :param limit: seconds; the block must not wait for longer
-    :raises CloudError: when it cannot be paused; it goes on then
+    It goes on after the time that it may, whatever the block does then.
+
+    :param limit: seconds
+    :raises Refused: when it cannot be paused; it goes on then
+    :raises CloudError: when that is not known
     """
     until = datetime.datetime.now(datetime.UTC)
     until += datetime.timedelta(seconds=limit)
@@ -90,24 +166,14 @@ def paused(
         until=until.isoformat(),
     )
     pause = Pause(api, server_id, limit)
-    settle = _SETTLE
     try:
-        with clients.translated(f'Server {server_id} to be paused'):
-            api.nova.servers.pause(server_id)
-        clients.wait_for(
-            lambda: pause.lasts() or None,
-            f'server {server_id} to be paused',
-            limit,
-            pause=0.1,
-        )
-        settle = 0
+        pause.begin()
         yield pause
     finally:
-        # First the server, then the ledger, whose database may be away.
-        resume(api, server_id, settle=settle)
-        pause.over()
-        LOG.info('Server %s stood still for %.1f s', server_id, pause.seconds)
-        ledger.discard(entry)
+        # First the server, then the ledger, whose database may be away. The
+        # entry stays when a lost request may still pause the server.
+        if pause.end():
+            ledger.keep(entry)
 
 
 def resume(
@@ -116,30 +182,36 @@ def resume(
     *,
     settle: float = 0,
     timeout: float = 600,
-) -> None:
+) -> bool:
     """Let a server go on that was paused; fine when it is not, or is gone.
 
     :param settle: seconds to see whether a request to pause it comes true
+    :returns: whether it stood still, or is gone
     :raises CloudError: when it still stands still after ``timeout`` seconds
     """
     settled = time.monotonic() + settle
+    stood = False
 
     def look() -> bool | None:
+        nonlocal stood
         try:
             described = servers.describe(api, server_id)
             status = servers.status(described)
+            stood = stood or _PAUSED in status
             if status == _PAUSED:
                 with clients.translated(f'Server {server_id} to go on'):
                     api.nova.servers.unpause(server_id)
                 return None
         except exception.ServerNotFound:
+            stood = True
             return True
-        except (exception.CloudUnavailable, exception.CloudRefused) as error:
-            # Refused when it changes just now: the next look tells.
+        except exception.CloudError as error:
+            # Whatever it is: nobody wants it to stand still.
             LOG.warning('Trying again: %s', error)
             return None
-        if 'pausing' in status or time.monotonic() < settled:
+        if 'pausing' in status:
             return None
-        return True
+        return stood or None if time.monotonic() < settled else True
 
     clients.wait_for(look, f'server {server_id} to go on', timeout, pause=0.1)
+    return stood

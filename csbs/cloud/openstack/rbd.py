@@ -198,7 +198,8 @@ class Cluster:
         """
         with contextlib.ExitStack() as stack:
             with self._translated(f'Snapshot {snapshot} of {image.name}'):
-                opened = stack.enter_context(self._open(image, snapshot))
+                opened = self._open(image, snapshot)
+                stack.callback(self._close, opened)
                 reader = SnapshotReader(self, image, opened)
             yield reader
 
@@ -210,9 +211,8 @@ class Cluster:
         """
         with contextlib.ExitStack() as stack:
             with self._translated(f'Image {image.name}'):
-                opened = stack.enter_context(
-                    self._open(image, None, writable=True)
-                )
+                opened = self._open(image, None, writable=True)
+                stack.callback(self._close, opened)
                 writer = Writer(self.library, opened, image.name)
             yield writer
 
@@ -230,6 +230,13 @@ class Cluster:
             snapshot=snapshot,
             read_only=not writable,
         )
+
+    def _close(self, opened: Any) -> None:
+        try:
+            opened.close()
+        except self.library.errors as error:
+            # What it was opened for is done.
+            LOG.warning('Ceph does not close an image: %s', error)
 
     def _pool(self, pool: str) -> Any:
         with self._lock:
@@ -385,18 +392,19 @@ class SnapshotReader(Reader):
                 since,
             )
             return None
-        with self._cluster.reader(self._image, name) as older:
-            if (
-                older.size <= self.size
-                and older.trusts_changes()
-                and self.trusts_changes()
-            ):
-                changed = self.changed_from(name)
-                if self._agrees(older, changed):
-                    return changed
-        LOG.warning(
-            'Reading all of %s: what changed is not known for sure', self.name
-        )
+        try:
+            with self._cluster.reader(self._image, name) as older:
+                if (
+                    older.size <= self.size
+                    and older.trusts_changes()
+                    and self.trusts_changes()
+                ):
+                    changed = self.changed_from(name)
+                    if self._agrees(older, changed):
+                        return changed
+        except (OSError, exception.CloudError) as error:
+            LOG.warning('What changed in %s is not told: %s', self.name, error)
+        LOG.warning('Reading all of %s', self.name)
         return None
 
     def _agrees(self, older: Reader, changed: list[Extent]) -> bool:

@@ -130,28 +130,40 @@ class Freezer:
         :raises CloudError: when it cannot be done; the ledger has the rest
         """
         job = self._job(context, server, ledger, backup_id)
-        if server.status == model.ServerStatus.SHUTOFF:
-            return self._shut_off(job, fallback)
+        power = self._power(job)
+        if power[0] == model.ServerStatus.SHUTOFF:
+            return self._shut_off(job, power, fallback)
         if len(job.volumes) == 1:
             return self._plain(job, _Method.SINGLE)
         together = self._together(job)
         if together:
             return together
         if allow_pause and self._written_by_others(job) < 2:
-            return self._paused(job, fallback)
+            try:
+                return self._paused(job, fallback)
+            except pause.Refused as error:
+                LOG.warning(
+                    'Server %s cannot be paused: %s', job.server.id, error
+                )
+                for entry in job.entries.values():
+                    job.ledger.keep(entry)
+                job.entries.clear()
         fallback()
         return self._plain(job, _Method.SEQUENTIAL)
 
-    def discard_snapshot(self, data: Mapping[str, Any]) -> None:
-        """Delete a snapshot of Cinder's, and see that it is gone."""
+    def discard_snapshot(self, data: Mapping[str, Any]) -> bool:
+        """Delete a snapshot of Cinder's, and see that it is gone.
+
+        :returns: whether there was one
+        """
         snapshots = self._clients.service().cinder.volume_snapshots
-        temporary.remove(
-            snapshots.get,
-            snapshots.delete,
-            temporary.find(snapshots, data.get('snapshot_id'), data['mark']),
-            'snapshot',
-            self._section.volume_timeout,
+        found = temporary.find(
+            snapshots, data.get('snapshot_id'), data['mark']
         )
+        temporary.remove(
+            snapshots, found, 'snapshot', self._section.volume_timeout
+        )
+        return bool(found)
 
     def _job(
         self,
@@ -176,19 +188,27 @@ class Freezer:
     # The ways.
 
     def _shut_off(
-        self, job: _Job, fallback: Callable[[], None]
+        self,
+        job: _Job,
+        before: tuple[str, Any],
+        fallback: Callable[[], None],
     ) -> base.SnapshotSet:
-        before = self._power(job)
         found = self._plain(job, _Method.SHUT_OFF)
         still = before == self._power(job)
         if still and self._written_by_others(job) < 2:
             return found
+        if len(job.volumes) == 1:
+            return dataclasses.replace(
+                found,
+                method=_Method.SINGLE,
+                consistency=_CONSISTENCY[_Method.SINGLE],
+            )
         LOG.warning('Server %s was started meanwhile', job.server.id)
         fallback()
         return dataclasses.replace(
             found,
             method=_Method.SEQUENTIAL,
-            consistency=model.Consistency.NONE,
+            consistency=_CONSISTENCY[_Method.SEQUENTIAL],
         )
 
     def _plain(
@@ -221,7 +241,7 @@ class Freezer:
                 error,
             )
             for entry in job.entries.values():
-                job.ledger.discard(entry)
+                temporary.try_to_discard(job.ledger, entry)
             job.entries.clear()
             return None
         return self._result(job, ids, _Method.GROUP, taken_at)
@@ -281,7 +301,9 @@ class Freezer:
             entry = job.entries.get(volume['id'])
             if entry and entry.kind == model.ResourceKind.SNAPSHOT:
                 cinder = job.apis[volume['id']].cinder
-                with clients.translated(f'A snapshot of {volume["id"]}'):
+                with temporary.asked(
+                    job.ledger, entry, f'A snapshot of {volume["id"]}'
+                ):
                     made = cinder.volume_snapshots.create(
                         volume['id'], name=entry.data['mark']
                     )

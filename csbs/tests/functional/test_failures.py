@@ -112,6 +112,21 @@ class FailureTest(stack.StackTestCase):
         self.restore(good['id'])
         self.delete_backup(backup['id'])
 
+    def test_disk_that_grows_between_two_looks(self) -> None:
+        """The rows would say another size than the data has."""
+        freeze = local.LocalCloud.snapshot
+
+        def grow_and_freeze(*args: Any, **kwargs: Any) -> Any:
+            with self.disk.open('r+b') as disk:
+                disk.truncate(3 * MIB)
+            return freeze(*args, **kwargs)
+
+        with mock.patch.object(local.LocalCloud, 'snapshot', grow_and_freeze):
+            backup = self.start_backup(self.server.id, self.vault_id)
+            self.failed(backup, 'csbs.volume.unreadable')
+        self.assert_nothing_temporary()
+        self.back_up(self.server.id, self.vault_id)
+
     def test_store_that_cannot_be_written(self) -> None:
         good = self.back_up(self.server.id, self.vault_id)
         self.disk.write_bytes(stack.pattern(2 * MIB, 7))
@@ -357,24 +372,32 @@ class DeadWorkerTest(stack.StackTestCase):
     def test_restore_goes_on(self) -> None:
         backup = self.attempt_backup()
         self.run_queue()
-        asked = self.call(
-            'POST',
-            f'/v1/backups/{backup["id"]}/restore',
-            {'restore': {}},
-            expect=202,
-        )['backup']
         path = self.stack.servers / 'web' / 'vda.raw'
-        path.write_bytes(bytes(2 * MIB))
-        self.die('csbs.store.repository.Repository.restore_item')
-        server = self.stack.rt.cloud.server(self.stack.context, self.server.id)
-        self.assertTrue(server.locked)
-        self.run_queue()
-        self.finish(asked)
-        self.assertEqual(self.content['vda'], path.read_bytes())
-        server = self.stack.rt.cloud.server(self.stack.context, self.server.id)
-        self.assertFalse(server.locked)
-        self.assertIs(model.ServerStatus.ACTIVE, server.status)
-        self.assert_nothing_temporary()
+        for where, held in (
+            # It is in the ledger, but not so in the cloud.
+            ('csbs.cloud.local_hold.stop', False),
+            ('csbs.store.repository.Repository.restore_item', True),
+        ):
+            with self.subTest(where):
+                asked = self.call(
+                    'POST',
+                    f'/v1/backups/{backup["id"]}/restore',
+                    {'restore': {}},
+                    expect=202,
+                )['backup']
+                path.write_bytes(bytes(2 * MIB))
+                self.die(where)
+                self.assertEqual(held, self.get_server().locked)
+                self.run_queue()
+                self.finish(asked)
+                self.assertEqual(self.content['vda'], path.read_bytes())
+                server = self.get_server()
+                self.assertFalse(server.locked)
+                self.assertIs(model.ServerStatus.ACTIVE, server.status)
+                self.assert_nothing_temporary()
+
+    def get_server(self) -> model.Server:
+        return self.stack.rt.cloud.server(self.stack.context, self.server.id)
 
     def test_new_server_leaves_nothing(self) -> None:
         backup = self.attempt_backup()

@@ -75,9 +75,20 @@ search_interval = 15
 interval = 1
 {scheduler}
 [store]
-path = {state}/store
+backend = swift
 collect_grace = 0
 {store}
+[swift]
+auth_section = openstack
+container_prefix = {prefix}-
+region_name = {region}
+valid_interfaces = public
+[vault_keys]
+manager = castellan
+auth_section = openstack
+[barbican]
+barbican_region_name = {region}
+barbican_endpoint_type = public
 [openstack]
 auth_type = password
 auth_url = {auth_url}
@@ -86,8 +97,9 @@ password = {password}
 user_domain_id = default
 project_id = {project_id}
 region_name = {region}
-interface = public
+valid_interfaces = public
 my_ip = 127.0.0.1
+settle = 20
 {openstack}
 [rbd]
 pools = {pools}
@@ -100,11 +112,13 @@ class IntegrationTestCase(base.TestCase):
     :cvar rbd: whether csbs takes the short way to volumes in Ceph
     :cvar workers: how many protection services there are
     :cvar options: more lines of the configuration, by section
+    :cvar alone: whether no other class of tests may run at the same time
     """
 
     rbd = True
     workers = 1
     options: dict[str, str] = {}
+    alone = False
     cloud: cloud.Cloud
     owner: cloud.User
 
@@ -112,6 +126,7 @@ class IntegrationTestCase(base.TestCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         with contextlib.ExitStack() as undo:
+            undo.enter_context(cloud.turn(alone=cls.alone))
             cls.cloud = cloud.Cloud()
             undo.callback(cls.cloud.close)
             cls.state = pathlib.Path(

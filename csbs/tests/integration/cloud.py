@@ -33,6 +33,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
 import datetime
+import fcntl
 import os
 import pathlib
 import random
@@ -71,6 +72,23 @@ def wait_for(
         time.sleep(pause)
 
 
+@contextlib.contextmanager
+def turn(*, alone: bool) -> Iterator[None]:
+    """Wait for those that want the cloud for themselves, or be one."""
+    path = pathlib.Path(tempfile.gettempdir(), 'csbs-integration.lock')
+    with open(path, 'a') as lock:
+        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+
+        def had() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                return True
+            return False
+
+        wait_for(had, 'the other tests', 12 * DEADLINE, pause=1)
+        yield
+
+
 def need(name: str) -> str:
     """Return a variable of the environment, or skip the test."""
     value = os.environ.get(name)
@@ -101,14 +119,7 @@ class User:
             'project_id': self.project.id,
             'user_domain_id': 'default',
         }
-        self.connection = openstack.connect(
-            load_yaml_config=False,
-            load_envvars=False,
-            auth=dict(self.auth),
-            region_name=cloud.region,
-            compute_default_microversion='2.90',
-            block_storage_default_microversion='3.68',
-        )
+        self.connection = cloud.connect(self.auth)
 
 
 class Cloud:
@@ -295,8 +306,35 @@ class Cloud:
                     f'/roles/{found.id}/inherited_to_projects'
                 )
         service.auth['project_id'] = own.id
+        service.connection = self.connect(service.auth)
         self.users.append(service)
+        self.undo(self._remove_vaults, service)
         return service
+
+    def connect(self, auth: dict[str, str]) -> Any:
+        """Return a connection as somebody."""
+        return openstack.connect(
+            load_yaml_config=False,
+            load_envvars=False,
+            auth=dict(auth),
+            region_name=self.region,
+            compute_default_microversion='2.90',
+            block_storage_default_microversion='3.68',
+        )
+
+    def _remove_vaults(self, service: User) -> None:
+        """Remove the containers of vaults, and the keys of this user."""
+        objects = service.connection.object_store
+        for container in list(objects.containers(prefix=self.prefix)):
+            for each in list(objects.objects(container)):
+                objects.delete_object(each, ignore_missing=True)
+            objects.delete_container(container)
+        secrets_of = service.connection.key_manager
+        for secret in list(secrets_of.secrets()):
+            if secret.name and secret.name.startswith('csbs vault '):
+                mine = secret.to_dict().get('creator_id')
+                if mine in (None, service.user.id):
+                    secrets_of.delete_secret(secret)
 
     def fill(self, volume: Any, mib: int, seed: int) -> None:
         """Write so much that does not compress to a volume, from 64 MiB on.

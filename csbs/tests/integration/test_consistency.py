@@ -16,13 +16,14 @@ The guest writes a counter to disk after disk, as fast as it can. In a backup
 of one instant the disks have the same count, or the first is one ahead.
 """
 
+import os
 import pathlib
 from typing import Any
 
 from csbs.tests.integration import base
 from csbs.tests.integration import cloud
 
-_TIMES = 10
+_TIMES = int(os.environ.get('CSBS_TEST_TIMES', '10'))
 
 
 class ConsistencyTest(base.IntegrationTestCase):

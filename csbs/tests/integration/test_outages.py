@@ -12,8 +12,7 @@
 
 """Services that are away for a while in the middle of a backup.
 
-Alone on the machine: what is stopped here is everyone's. The time that a
-service is away is a minute, or ``CSBS_TEST_OUTAGE`` seconds.
+The time that a service is away is a minute, or ``CSBS_TEST_OUTAGE`` seconds.
 """
 
 import os
@@ -31,6 +30,7 @@ class OutageTest(base.IntegrationTestCase):
     """With temporary things in Cinder, so that it is needed to the end."""
 
     rbd = False
+    alone = True
     outage = float(os.environ.get('CSBS_TEST_OUTAGE', '60'))
     options = {'scheduler': 'dead_after = 180'}
 
@@ -95,6 +95,9 @@ class OutageTest(base.IntegrationTestCase):
 
     def test_cinder(self) -> None:
         self.check('cinder-api')
+
+    def test_swift(self) -> None:
+        self.check('swift-proxy')
 
     def test_nova(self) -> None:
         self.check('nova-api')

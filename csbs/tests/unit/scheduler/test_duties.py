@@ -13,8 +13,11 @@
 """The scheduler's duties, called with a clock of the test's."""
 
 import datetime
+from unittest import mock
 
+from csbs import exception
 from csbs.db import paging
+from csbs.db import resources as db_resources
 from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
 from csbs.domain import model
@@ -49,6 +52,31 @@ class DutiesTest(base.TestCase):
         found = db_tasks.get(self.rt.db, task.id)
         self.assertIs(model.TaskStatus.QUEUED, found.status)
         self.assertIsNone(found.owner)
+
+    def test_a_server_left_paused_goes_on(self) -> None:
+        """Again and again as long as it may still be paused."""
+        task = self.claimed_task()
+        until = self.later(30)
+        db_resources.create(
+            self.rt.db,
+            task.id,
+            model.ResourceKind.PAUSE,
+            {'server_id': 's', 'until': until.isoformat()},
+        )
+        unsettled = exception.CloudUnsettled(kind='pause')
+        for seconds, error, left in (
+            (29, None, 1),
+            (31, exception.CloudUnavailable(), 1),
+            (32, unsettled, 1),
+            (33, None, 0),
+        ):
+            with mock.patch.object(
+                self.rt.cloud, 'discard', side_effect=error
+            ) as discard:
+                watchdog.run(self.rt, self.later(seconds))
+            self.assertEqual(int(seconds > 30), discard.call_count)
+            entries = db_resources.of_task(self.rt.db, task.id)
+            self.assertEqual(left, len(entries))
 
     def test_a_vault_is_collected_when_it_is_due(self) -> None:
         vault = suite.make_vault()
