@@ -299,9 +299,7 @@ def tidy(
         _replace(core, merged, old)
 
 
-def _density(
-    core: store_core.Core, found: Collection[tuple[str, int]]
-) -> int:
+def _density(core: store_core.Core, found: Collection[tuple[str, int]]) -> int:
     """Return how many low bits have to be zero so that hooks are few enough.
 
     Twice as many as fit into memory are kept, so that not every collection

@@ -193,9 +193,7 @@ class Repository:
         :raises Damaged: when an object was altered; no byte of it was written
         :raises OSError: when the volume cannot be read or written
         """
-        with store_lease.pinned(
-            self._core, [item.backup_id], owner
-        ) as pin:
+        with store_lease.pinned(self._core, [item.backup_id], owner) as pin:
             for manifest in pin.manifests:
                 # Its chunks may have been moved since it was read.
                 item = manifest.item(item.id) or item

@@ -112,8 +112,24 @@ class Survey:
         found = store_manifest.read_all(self._core, ids)
         self.finished = [each.backup_id for each in found]
         for manifest in found:
-            self.add(manifest)
+            self._add_current(manifest)
         return stale
+
+    def _add_current(self, manifest: store_manifest.Manifest) -> None:
+        """Take in a backup that may be deleted or moved meanwhile."""
+        while True:
+            try:
+                self.add(manifest)
+                return
+            except errors.ObjectMissing:
+                again = store_manifest.read_all(
+                    self._core, [manifest.backup_id]
+                )
+                if again == [manifest]:
+                    raise
+                if not again:
+                    return
+                manifest = again[0]
 
     def add(self, manifest: store_manifest.Manifest) -> None:
         """Take in one backup."""
@@ -130,24 +146,34 @@ class Survey:
         stale = []
         for owner in {*backup_ids(self._core, prefix), *known}:
             name = f'{prefix}{owner}'
-            try:
-                found = store_lease.read(self._core, name)
-            except errors.ObjectMissing:
-                # Dropped just now: the manifest is looked for after this.
-                continue
-            if not found.live(now, self._core.options.lease_ttl):
-                stale.append(name)
-                continue
-            self._backups.add(owner.bytes)
-            self._packs |= found.packs
-            for root, depth in found.roots:
-                self._walk(root, depth, None, busy=True)
+            roots = None
+            while True:
+                try:
+                    found = store_lease.read(self._core, name)
+                except errors.ObjectMissing:
+                    # Dropped just now: the manifest is looked for after this.
+                    break
+                if not found.live(now, self._core.options.lease_ttl):
+                    stale.append(name)
+                    break
+                self._backups.add(owner.bytes)
+                self._packs |= found.packs
+                try:
+                    for root, depth in found.roots:
+                        self._walk(root, depth, None, busy=True)
+                    break
+                except errors.ObjectMissing:
+                    # Its holder may just be about to notice that.
+                    if found.roots == roots:
+                        raise
+                    roots = found.roots
         return stale
 
     def _walk(
         self, root: codec.Entry, depth: int, size: int | None, *, busy: bool
     ) -> None:
         pending = [(root, depth, 0)]
+        seen = []
         while pending:
             entry, level, index = pending.pop()
             self.parts.add([entry])
@@ -156,6 +182,7 @@ class Survey:
             if entry.id in self._visited:
                 continue
             self._visited.add(entry.id)
+            seen.append(entry.id)
             self._check()
             try:
                 node = self._nodes.load(entry, level)
@@ -167,6 +194,8 @@ class Survey:
                 errors.UnsupportedFormat,
             ) as error:
                 if not self._wrong:
+                    # Another walk must not take these for done.
+                    self._visited.difference_update(seen)
                     raise
                 self._wrong(error)
                 continue

@@ -17,7 +17,6 @@ import datetime
 import uuid
 
 from csbs.store import errors
-from csbs.store import survey as store_survey
 from csbs.tests import base
 from csbs.tests.unit.store import vaults
 from csbs.tests.unit.store import volumes
@@ -197,58 +196,3 @@ class TestCollect(base.TestCase):
         stats = self.repository.collect(now=self.now + 2 * HOUR)
         self.assertGreater(stats.deleted, 0)
         self.assertEqual(['vault'], self.vault.names())
-
-
-class TestLateLists(base.TestCase):
-    """A list that is late may cost time and room, but no data."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.vault = vaults.Vault()
-        self.data = vaults.noise(2 * vaults.LEAF)
-        self.parent = self.vault.backup(self.data)
-        self.data[5] ^= 1
-
-    def collect(self, *known: uuid.UUID) -> None:
-        """Collect where neither leases nor manifests are listed."""
-        late = vaults.Late(self.vault.objects, 'leases/', 'manifests/')
-        late.listed.clear()
-        repository = self.vault.over(late)
-        for _turn in range(2):
-            repository.collect(
-                grace=vaults.NOW,
-                known=lambda: store_survey.Known(known, known),
-            )
-
-    def test_a_manifest_that_is_not_listed(self) -> None:
-        child = self.vault.backup(self.data, self.parent)
-        self.vault.repository.forget(self.parent)
-        self.collect(child)
-        self.assertEqual(self.data, self.vault.content(child))
-
-    def test_a_lease_that_is_not_listed(self) -> None:
-        item = self.vault.item(self.parent).id
-        child = uuid.uuid4()
-        with self.vault.repository.writer(child, self.parent) as writer:
-            self.vault.repository.forget(self.parent)
-            writer.write_item(uuid.uuid4(), volumes.Volume(self.data), item)
-            self.collect(child)
-            writer.commit({})
-        self.assertEqual(self.data, self.vault.content(child))
-
-    def test_what_nobody_knows_of_is_not_held(self) -> None:
-        self.vault.repository.forget(self.parent)
-        self.collect(self.parent, uuid.uuid4())
-        self.assertEqual([], self.vault.names('packs/'))
-
-    def test_a_list_of_condemned_packs_that_is_gone(self) -> None:
-        self.vault.repository.forget(self.parent)
-        self.vault.repository.collect(grace=HOUR)
-        late = self.vault.late()
-        (old,) = self.vault.names('condemned/')
-        self.vault.objects.delete(old)
-        with late.writer(uuid.uuid4()) as writer:
-            writer.write_item(uuid.uuid4(), volumes.Volume(self.data))
-            writer.commit({})
-        stats = late.collect(grace=vaults.NOW)
-        self.assertEqual(0, stats.deleted)
