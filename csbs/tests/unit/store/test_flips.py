@@ -21,6 +21,7 @@ import os
 import random
 import uuid
 
+from csbs.store import condemned
 from csbs.store import errors
 from csbs.store import names
 from csbs.store import verify
@@ -44,6 +45,7 @@ _KINDS = (
     names.LEASES,
     names.PINS,
     names.CONDEMNED,
+    names.DOOMED,
     names.LOOKUP,
     names.DAMAGED,
 )
@@ -78,6 +80,7 @@ class TestFlips(base.TestCase):
         reference = names.pack_reference(pack[0])
         assert reference
         verify.damage.note(self.vault.repository._core, {(reference, 1 << 20)})
+        condemned.doom(self.vault.repository._core, [reference])
         self.sound = self.objects._objects.copy()
 
     @property
@@ -130,7 +133,12 @@ class TestFlips(base.TestCase):
         }
         for found in kinds.values():
             self.assertNotEqual([], found)
-        harmless = (names.CONDEMNED, names.LOOKUP, names.DAMAGED)
+        harmless = (
+            names.CONDEMNED,
+            names.DOOMED,
+            names.LOOKUP,
+            names.DAMAGED,
+        )
         for _turn in range(_COUNT):
             kind = chosen.choice(_KINDS)
             name = chosen.choice(kinds[kind])
