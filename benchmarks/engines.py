@@ -62,12 +62,12 @@ class Round:
         """
         engine, figures = self._engine, self.figures
         one, ten = self._folder / 'one.img', self._folder / 'ten.img'
-        figures['full'] = engine.backup(base)
+        figures['full'] = self._backup(base)
         self.stored['full'] = engine.stored()
-        figures['rescan'] = engine.backup(base)
-        figures['incremental_1'] = engine.backup(one)
+        figures['rescan'] = self._backup(base)
+        figures['incremental_1'] = self._backup(one)
         self.stored['incremental_1'] = engine.stored()
-        figures['incremental_10'] = engine.backup(ten)
+        figures['incremental_10'] = self._backup(ten)
         self.stored['incremental_10'] = engine.stored()
         target = engine.folder / 'target.img'
         figures['restore'] = engine.restore(0, target)
@@ -81,6 +81,11 @@ class Round:
         for image in (base, one, ten, base, one, ten):
             engine.backup(image)
         figures['delete_one_of_ten'] = engine.delete(4)
+
+    def _backup(self, image: pathlib.Path) -> _engines.Figures:
+        # There is not memory for all images at once.
+        _image.warm(image)
+        return self._engine.backup(image)
 
     def _check(self, image: pathlib.Path, target: pathlib.Path) -> None:
         if not _image.same(image, target):
@@ -105,8 +110,6 @@ def measure(
         for kind in _engines.ENGINES:
             if kind.name in missing or kind.name in given.without:
                 continue
-            for image in images:
-                _image.warm(image)
             try:
                 with contextlib.closing(kind(folder)) as engine:
                     # Ten backups a round are for the first one only.
