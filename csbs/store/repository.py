@@ -209,10 +209,22 @@ class Repository:
 
         Everything counts when there is no older one.
 
+        :raises BackupMissing: when a backup was deleted
         :raises Damaged: when a map was altered
         """
         if older is None:
             return newer.size
+        while True:
+            try:
+                return self._differing(older, newer)
+            except errors.ObjectMissing:
+                # Maps may have been moved since the items were read.
+                again = self._current(older), self._current(newer)
+                if again == (older, newer):
+                    raise
+                older, newer = again
+
+    def _differing(self, older: ManifestItem, newer: ManifestItem) -> int:
         nodes = maps.NodeReader(self._core)
         size = self._core.chunk_size
         total = 0
@@ -222,6 +234,9 @@ class Repository:
         ):
             total += max(0, min(size, newer.size - chunk * size))
         return total
+
+    def _current(self, item: ManifestItem) -> ManifestItem:
+        return self.manifest(item.backup_id).item(item.id) or item
 
     def stored_bytes(self) -> int:
         """Return the sum of the sizes of all objects."""

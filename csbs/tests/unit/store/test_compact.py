@@ -111,6 +111,18 @@ class TestCompact(base.TestCase):
         self.repository.restore_item(item, target)
         self.assertEqual(self.data, target.data)
 
+    def test_items_that_were_read_before_are_compared(self) -> None:
+        self.data[0] ^= 2
+        last = self.vault.backup(self.data, self.third)
+        one, two = self.vault.item(self.second), self.vault.item(last)
+        self.repository.collect(grace=vaults.NOW, exclusive=True)
+        self.assertEqual(CHUNK, self.repository.changed_bytes(one, two))
+        self.repository.forget(self.second)
+        self.repository.collect(grace=vaults.NOW, exclusive=True)
+        self.assertRaises(
+            errors.BackupMissing, self.repository.changed_bytes, one, two
+        )
+
     def test_restoring_a_deleted_backup(self) -> None:
         item = self.vault.item(self.second)
         self.repository.forget(self.second)

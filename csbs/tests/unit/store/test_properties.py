@@ -146,7 +146,7 @@ class Machine(stateful.RuleBasedStateMachine):
             )
             manifest = writer.commit({})
         assert sum(done) == volume.size
-        if item and manifest.parent:
+        if item and manifest.parent in self.finished:
             changed = self.vault.repository.changed_bytes(
                 item, manifest.items[0]
             )
