@@ -25,6 +25,8 @@ import errno
 import fcntl
 import os
 import pathlib
+import threading
+from typing import Any
 import uuid
 
 #: clones a whole file on XFS, Btrfs and others; _IOW(0x94, 9, int) in the
@@ -34,6 +36,11 @@ _FICLONE = 0x40049409
 #: fallocate(2): keep the size, punch a hole
 _FALLOC_FL_KEEP_SIZE = 0x01
 _FALLOC_FL_PUNCH_HOLE = 0x02
+
+#: sync_file_range(2): begin to write what is dirty
+_SYNC_FILE_RANGE_WRITE = 0x02
+#: bytes after which the kernel is told to
+_DIRTY = 32 << 20
 
 _COPY_STEP = 64 << 20
 _READ_STEP = 1 << 20
@@ -146,6 +153,11 @@ class DiskReader:
 class DiskWriter(DiskReader):
     """An open image as a :class:`csbs.store.volume.VolumeWriter`."""
 
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._lock = threading.Lock()
+        self._dirty = 0
+
     @property
     def blank(self) -> bool:
         """Whether nothing at all was ever written to the image."""
@@ -162,6 +174,7 @@ class DiskWriter(DiskReader):
             while done < len(rest):
                 with rest[done:] as part:
                     done += os.pwrite(self._fd, part, offset + done)
+            self._begin_writing(len(rest))
 
     def zero(self, offset: int, length: int) -> None:
         """Make a part read as zeros, as a hole where that can be.
@@ -179,6 +192,17 @@ class DiskWriter(DiskReader):
     def flush(self) -> None:
         """Return when everything written so far is durable."""
         os.fsync(self._fd)
+
+    def _begin_writing(self, count: int) -> None:
+        """Let the disk work from now on, so that little is left to flush."""
+        with self._lock:
+            self._dirty += count
+            if self._dirty < _DIRTY:
+                return
+            self._dirty = 0
+        if _sync_file_range:
+            # Should it fail, flush() will, too.
+            _sync_file_range(self._fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
 
     def _check(self, offset: int, length: int) -> None:
         # a file would grow without a word; a disk must not
@@ -259,22 +283,28 @@ def why(error: Exception) -> str:
     return getattr(error, 'strerror', None) or str(error)
 
 
-def _find_fallocate() -> Callable[[int, int, int, int], int] | None:
-    # posix_fallocate, which Python has, cannot punch. The 64 variant has
-    # 64-bit offsets everywhere; where it is missing (musl) they always are.
+def _find(
+    types: list[Any], *names: str
+) -> Callable[[int, int, int, int], int] | None:
+    """Return the first function of these that the C library has."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for name in ('fallocate64', 'fallocate'):
+    for name in names:
         function = getattr(libc, name, None)
         if function is not None:
-            function.argtypes = [
-                ctypes.c_int,
-                ctypes.c_int,
-                ctypes.c_int64,
-                ctypes.c_int64,
-            ]
+            function.argtypes = types
             function.restype = ctypes.c_int
             return function
     return None
 
 
-_fallocate = _find_fallocate()
+# posix_fallocate, which Python has, cannot punch. The 64 variant has 64-bit
+# offsets everywhere; where it is missing (musl) they always are.
+_fallocate = _find(
+    [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64],
+    'fallocate64',
+    'fallocate',
+)
+_sync_file_range = _find(
+    [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint],
+    'sync_file_range',
+)

@@ -46,10 +46,33 @@ OPTS: list[cfg.Opt] = [
     ),
     cfg.IntOpt(
         'compression_level',
-        default=1,
+        default=3,
         min=1,
         max=19,
         help='The level of zstd.',
+    ),
+    cfg.IntOpt(
+        'bandwidth',
+        default=0,
+        min=0,
+        help='Bytes a second that one task sends to and fetches from the '
+        'object store at most. 0: no limit.',
+    ),
+    cfg.IntOpt(
+        'memory',
+        default=0,
+        min=0,
+        help='Bytes of memory that the buffers of one task may take, about. '
+        'What does not fit is made smaller, down to about 100 MiB. 0: as '
+        'the defaults are, about 300 MiB.',
+    ),
+    cfg.FloatOpt(
+        'waste_share',
+        default=0.15,
+        min=0,
+        max=1,
+        help='The share of what packs hold that nobody needs any more at '
+        'which a collection moves the rest to new packs.',
     ),
     cfg.IntOpt(
         'collect_grace',

@@ -46,9 +46,9 @@ def work(run: Run) -> dict[str, Any]:
         run.check()
         stats = repo.collect(
             grace=grace,
-            known=lambda: map(
-                uuid.UUID, db_backups.in_vault(run.rt.db, vault.id)
-            ),
+            known=lambda: _known(run, vault.id),
+            owner=uuid.UUID(run.task.id),
+            check=run.check,
         )
         return {
             'condemned': stats.condemned,
@@ -76,6 +76,24 @@ def settle(
     except exception.VaultNotFound:
         # It was given up while the collection waited for a worker.
         return
+
+
+def _known(run: Run, vault_id: str) -> repository.Known:
+    """Return who is there, for where the store's lists are late.
+
+    Whoever reads or collects does so under the id of a task.
+    """
+    backups = db_backups.in_vault(run.rt.db, vault_id)
+    at_work = {
+        each
+        for task in db_tasks.active(run.rt.db, vault_id=vault_id)
+        for each in (task.id, task.backup_id)
+        if each
+    }
+    return repository.Known(
+        backups=[uuid.UUID(each) for each in backups],
+        at_work=[uuid.UUID(each) for each in at_work],
+    )
 
 
 def _abandon_dead(run: Run, repo: repository.Repository) -> None:

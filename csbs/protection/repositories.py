@@ -73,4 +73,7 @@ def _options(rt: Runtime) -> repository.Options:
         chunk_size=section.chunk_size,
         zstd_level=section.compression_level,
         threads=section.threads or min(4, os.cpu_count() or 1),
+        bandwidth=section.bandwidth,
+        memory=section.memory,
+        waste_share=section.waste_share,
     )

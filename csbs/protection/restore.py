@@ -110,7 +110,11 @@ def write_item(
     """
     try:
         stats = repo.restore_item(
-            item, writer, progress=run.progress, check=run.check
+            item,
+            writer,
+            owner=uuid.UUID(run.task.id),
+            progress=run.progress,
+            check=run.check,
         )
         writer.flush()
     except OSError as error:

@@ -25,6 +25,7 @@ import sys
 from typing import Any
 from typing import NamedTuple
 
+import blake3
 from cryptography import exceptions as crypto_exceptions
 from cryptography.hazmat.primitives.ciphers import aead
 
@@ -122,6 +123,24 @@ def expand(data: base.Buffer, raw: int) -> bytes:
     return plain
 
 
+def decrypt_blob(
+    cipher: aead.AESGCM,
+    vault: bytes,
+    kind: Kind,
+    entry: Entry,
+    data: base.Buffer,
+) -> bytes:
+    """Decrypt a blob, and leave it compressed.
+
+    :raises ValueError: when it is not what was stored under ``entry``
+    """
+    aad = blob_aad(vault, kind, entry.flags, entry.raw, entry.id)
+    try:
+        return cipher.decrypt(nonce(entry.offset), data, aad)
+    except crypto_exceptions.InvalidTag:
+        raise ValueError('it does not decrypt') from None
+
+
 def open_blob(
     cipher: aead.AESGCM,
     vault: bytes,
@@ -133,11 +152,7 @@ def open_blob(
 
     :raises ValueError: when it is not what was stored under ``entry``
     """
-    aad = blob_aad(vault, kind, entry.flags, entry.raw, entry.id)
-    try:
-        plain = cipher.decrypt(nonce(entry.offset), data, aad)
-    except crypto_exceptions.InvalidTag:
-        raise ValueError('it does not decrypt') from None
+    plain = decrypt_blob(cipher, vault, kind, entry, data)
     if entry.flags & FLAG_ZSTD:
         return expand(plain, entry.raw)
     if len(plain) != entry.raw:
@@ -145,44 +160,59 @@ def open_blob(
     return plain
 
 
-def seal(cipher: aead.AESGCM, vault: bytes, name: str, document: Any) -> bytes:
-    """Turn a JSON-able document into the bytes of an object.
-
-    The object is bound to its vault and its name.
-    """
-    plain = canonical(document)
+def seal(cipher: aead.AESGCM, vault: bytes, name: str, plain: bytes) -> bytes:
+    """Turn plain bytes into those of an object, bound to vault and name."""
     if len(plain) > MAX_SEALED:
         raise ValueError(f'{name} would be too large')
     salt = os.urandom(NONCE_SIZE)
     packed = zstd.compress(plain, 3)
     aad = _SEALED_MAGIC + vault + name.encode()
-    return _SEALED_MAGIC + salt + cipher.encrypt(salt, packed, aad)
+    data = _SEALED_MAGIC + salt + cipher.encrypt(salt, packed, aad)
+    return data + blake3.blake3(data).digest()
 
 
-def unseal(
-    cipher: aead.AESGCM, vault: bytes, name: str, data: bytes
-) -> dict[str, Any]:
-    """Turn the bytes of an object into the document it was made from.
+def check_sealed(name: str, data: bytes) -> bytes:
+    """Return an object without the digest that it ends in, without a key.
 
-    :raises Damaged: when it was altered, or is not a JSON object
+    :raises Damaged: when it does not agree
     """
-    magic = data[: len(_SEALED_MAGIC)]
-    if magic != _SEALED_MAGIC:
+    body, digest = data[:-ID_SIZE], data[-ID_SIZE:]
+    if not body.startswith(_SEALED_MAGIC):
         raise errors.Damaged(name, 'it does not begin as it should')
+    if blake3.blake3(body).digest() != digest:
+        raise errors.Damaged(name, 'its digest is wrong')
+    return body
+
+
+def unseal(cipher: aead.AESGCM, vault: bytes, name: str, data: bytes) -> bytes:
+    """Turn the bytes of an object into the plain ones it was made from.
+
+    :raises Damaged: when it was altered
+    """
+    data = check_sealed(name, data)
+    magic = data[: len(_SEALED_MAGIC)]
     start = len(magic) + NONCE_SIZE
     aad = magic + vault + name.encode()
     try:
         packed = cipher.decrypt(data[len(magic) : start], data[start:], aad)
-        decompressor = zstd.ZstdDecompressor()
-        plain = decompressor.decompress(packed, MAX_SEALED + 1)
-        document = json.loads(plain)
+        return zstd.ZstdDecompressor().decompress(packed, MAX_SEALED + 1)
     except (
         crypto_exceptions.InvalidTag,
         zstd.ZstdError,
         ValueError,
-        RecursionError,
     ) as error:
         raise errors.Damaged(name, 'it does not decrypt') from error
+
+
+def parse(name: str, plain: bytes) -> dict[str, Any]:
+    """Return the document that an object's plain bytes are.
+
+    :raises Damaged: when they are no JSON object
+    """
+    try:
+        document = json.loads(plain)
+    except (ValueError, RecursionError) as error:
+        raise errors.Damaged(name, 'it is not JSON') from error
     if not isinstance(document, dict):
         raise errors.Damaged(name, 'it holds something else')
     return document

@@ -60,17 +60,39 @@ class Core:
 
     def put_sealed(self, purpose: str, name: str, document: Any) -> None:
         """Encrypt a document and write it as an object."""
-        cipher = self.keys.object_cipher(purpose)
-        self.objects.put(name, codec.seal(cipher, self.vault, name, document))
+        self.put_bytes(purpose, name, codec.canonical(document))
 
     def get_sealed(self, purpose: str, name: str) -> dict[str, Any]:
         """Read an object that :meth:`put_sealed` wrote.
 
         :raises Damaged: when it was altered
         """
+        return codec.parse(name, self.get_bytes(purpose, name))
+
+    def put_bytes(self, purpose: str, name: str, plain: bytes) -> None:
+        """Encrypt bytes and write them as an object."""
+        cipher = self.keys.object_cipher(purpose)
+        self.objects.put(name, codec.seal(cipher, self.vault, name, plain))
+
+    def get_bytes(self, purpose: str, name: str) -> bytes:
+        """Read an object that :meth:`put_bytes` wrote.
+
+        :raises Damaged: when it was altered
+        """
         cipher = self.keys.object_cipher(purpose)
         data = self.objects.get(name)
         return codec.unseal(cipher, self.vault, name, data)
+
+    def exists(self, name: str) -> bool:
+        """Tell whether an object is there.
+
+        :raises StoreUnreadable: when the store does not answer
+        """
+        try:
+            self.objects.size(name)
+        except errors.ObjectMissing:
+            return False
+        return True
 
     def check_id(
         self, kind: codec.Kind, entry: codec.Entry, plain: base.Buffer
@@ -136,6 +158,15 @@ def read_header(
         raise errors.WrongKey('the key is not that of this vault')
     chunk_size: int = document['chunk_size']
     return chunk_size
+
+
+def check_header(data: bytes) -> None:
+    """Look whether a header is as it was written, without a key.
+
+    :raises Damaged: when it was altered
+    :raises UnsupportedFormat: when a newer csbs wrote it
+    """
+    _parse_header(data)
 
 
 def _parse_header(data: bytes) -> dict[str, Any]:

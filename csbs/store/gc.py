@@ -12,46 +12,48 @@
 
 """Garbage collection: packs that nothing needs are condemned, then deleted.
 
-Owns the decision what is live. It runs beside backups and restores, in any
+Owns the decision what is dead. It runs beside backups and restores, in any
 number of processes, and may die anywhere.
 
 Why nothing that is needed is ever deleted:
 
 * A pack is deleted only when it was on the list of condemned packs before the
-  collection looked at anything else, and the collection itself found it dead.
-* A collection lists packs, then leases, then manifests. A writer takes its
-  lease before its first pack, and writes its manifest before it drops the
-  lease: whoever misses the lease because it was dropped finds the manifest,
-  and whoever misses it because it was not there yet lists no pack of it.
+  collection looked at anything else, the collection found it dead, marked it
+  as doomed, looked at everything again, and found it dead again.
+* A writer takes its lease before its first pack, and writes its manifest
+  before it drops the lease. A survey looks for leases, then for manifests:
+  whoever misses the lease because it was dropped finds the manifest.
 * A writer names packs of its parent. Its lease holds the parent's roots, and
-  it looks for the parent's manifest once more after it has the lease. A
-  collection that missed that lease may find the parent deleted later and
-  condemn its packs, but they were live for every collection before, so they
-  were not on the list when this one began and it deletes none of them; every
-  collection after it finds the lease, or the manifest, and takes them off.
-* A writer that goes on with what an earlier attempt left takes the lease,
-  then reads the list, then looks for packs, and uses none that are listed.
+  it looks for the parent's manifest once more after it has the lease. Whoever
+  reads a backup, or moves its chunks, does the same with a pin.
+* A writer that wants to name a pack that other backups use puts it into its
+  lease, then looks for its mark, and leaves the pack alone when it has one.
+  Either the second look finds the lease, or the writer finds the mark: it
+  stays until the pack is gone, or until no collection can be at work any more
+  that knows it as doomed.
+* A writer goes on with what an earlier attempt left only if the lease of that
+  never ran out: then none of its packs was condemned.
 
-All of this takes it that a list of objects has every one that is there. An
-object store may be late with that, so a caller who knows the vault's backups
-names them, and their leases and manifests are looked for by name.
+Leases, pins, manifests and marks are found by name; lists may be late. Who is
+there to have any is told by the caller, and by the lists for who is not known
+to the caller.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Set
 import dataclasses
 import datetime
 import logging
+import time
 import uuid
 
-from csbs.store import codec
+from csbs.store import compact
 from csbs.store import condemned
 from csbs.store import core as store_core
-from csbs.store import errors
-from csbs.store import lease as store_lease
-from csbs.store import manifest as store_manifest
-from csbs.store import maps
+from csbs.store import damage
+from csbs.store import lookup
 from csbs.store import names
+from csbs.store import survey as store_survey
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ class CollectStats:
     :ivar live_packs: packs that are needed
     :ivar live_bytes: what these take
     :ivar dead_bytes: what condemned packs take that are not yet deleted
+    :ivar waste_bytes: what packs that are needed hold beside what is needed
+    :ivar moved_bytes: taken out of packs of which little was needed
     """
 
     condemned: int
@@ -74,14 +78,19 @@ class CollectStats:
     live_packs: int
     live_bytes: int
     dead_bytes: int
+    waste_bytes: int
+    moved_bytes: int
 
 
 def collect(
     core: store_core.Core,
     now: datetime.datetime,
     grace: datetime.timedelta,
+    *,
     exclusive: bool,
-    known: Callable[[], Iterable[uuid.UUID]],
+    known: store_survey.Knowing,
+    owner: uuid.UUID,
+    check: Callable[[], None] | None,
 ) -> CollectStats:
     """Condemn what is dead, delete what was condemned long enough.
 
@@ -90,155 +99,129 @@ def collect(
     :param exclusive: the caller knows that nobody writes to the vault, so
         that what is dead now may be deleted without having been condemned
         earlier
-    :param known: returns the backups that are looked for even when they are
-        not listed; called after the packs were listed
+    :param known: returns who is there even when no list tells; called after
+        the packs were listed, and again before any is deleted
+    :param owner: id for what the collection itself needs while it runs
+    :param check: called often; what it raises ends the collection
     :raises Damaged: when a lease, manifest or map cannot be read: then
         nobody can tell what is live, and nothing was done
     """
-    times, batches = condemned.read(core)
-    packs = {
-        reference: size
-        for name, size in core.objects.list(names.PACKS)
-        if (reference := names.pack_reference(name))
-    }
-    live = _Live(core, known)
-    stale = live.add_leases(now)
-    live.add_manifests()
-    dead = {
-        reference: size
-        for reference, size in packs.items()
-        if not live.holds(reference)
-    }
+    view = _View(core, now, known, check)
+    moved = 0
+    while victims := compact.choose(core, view.survey, view.packs):
+        done = compact.move(
+            core, view.survey, view.packs, victims, owner, check
+        )
+        if not done:
+            break
+        moved += done
+        view = _View(core, now, known, check)
+    packs, survey = view.packs, view.survey
+    dead = {pack for pack in packs if not survey.holds(pack)}
     # A time to come was noted by a clock that was ahead: it starts anew.
-    verdicts = {
-        reference: min(times.get(reference, now), now) for reference in dead
-    }
+    verdicts = {pack: min(view.times.get(pack, now), now) for pack in dead}
     doomed = {
-        reference
-        for reference, since in verdicts.items()
-        if now - since >= grace and (exclusive or reference in times)
+        pack
+        for pack in dead
+        if now - verdicts[pack] >= grace and (exclusive or pack in view.times)
     }
-    if verdicts != times:
-        written = condemned.write(core, verdicts)
-        condemned.remove(core, batches)
-        batches = written
-    doomed = _delete(core, now, doomed, verdicts, batches, known)
-    _drop_stale(core, stale, dead.keys() - doomed)
-    freed = sum(dead[reference] for reference in doomed)
+    deleted = _delete(core, view, verdicts, doomed, now)
+    alive = packs.keys() - deleted
+    _tidy(core, view, dead - deleted, now)
+    lookup.tidy(core, view.lookup, alive)
+    damage.tidy(core, view.damaged, alive)
+    freed = sum(packs[pack] for pack in deleted)
+    live = packs.keys() - dead
     return CollectStats(
-        condemned=len(dead.keys() - times.keys()),
-        deleted=len(doomed),
+        condemned=len(dead - view.times.keys()),
+        deleted=len(deleted),
         freed_bytes=freed,
-        live_packs=len(packs) - len(dead),
-        live_bytes=sum(packs.values()) - sum(dead.values()),
-        dead_bytes=sum(dead.values()) - freed,
+        live_packs=len(live),
+        live_bytes=sum(packs[pack] for pack in live),
+        dead_bytes=sum(packs[pack] for pack in dead) - freed,
+        waste_bytes=compact.waste_bytes(survey, packs),
+        moved_bytes=moved,
     )
 
 
-def _delete(
-    core: store_core.Core,
-    now: datetime.datetime,
-    doomed: set[bytes],
-    verdicts: condemned.Times,
-    batches: list[str],
-    known: Callable[[], Iterable[uuid.UUID]],
-) -> set[bytes]:
-    """Delete packs and take them off the list; return which."""
-    if not doomed:
-        return doomed
-    # A backup may have been resumed since the leases were listed, and
-    # another collection may have taken its packs off the list.
-    again = _Live(core, known)
-    again.add_leases(now)
-    deleted = {each for each in doomed if not again.holds(each)}
-    core.objects.delete_many(names.pack(reference) for reference in deleted)
-    left = {
-        reference: since
-        for reference, since in verdicts.items()
-        if reference not in deleted
-    }
-    condemned.write(core, left)
-    condemned.remove(core, batches)
-    return deleted
+class _View:
+    """The vault as a collection sees it; what is read first matters.
 
-
-class _Live:
-    """What is needed: packs by name, and all of some unfinished backups."""
+    :ivar times: what was condemned before anything else was looked at
+    :ivar batches: the objects that say so
+    :ivar packs: reference and size of those that are there
+    :ivar stale: leases and pins of the dead
+    """
 
     def __init__(
         self,
         core: store_core.Core,
-        known: Callable[[], Iterable[uuid.UUID]],
+        now: datetime.datetime,
+        known: store_survey.Knowing,
+        check: Callable[[], None] | None,
     ) -> None:
-        self._core = core
-        self._known = known
-        self._packs: set[bytes] = set()
-        self._backups: set[bytes] = set()
-        self._nodes = maps.NodeReader(core)
-        self._visited: set[bytes] = set()
-
-    def holds(self, reference: bytes) -> bool:
-        """Tell whether a pack is needed."""
-        return reference in self._packs or reference[:16] in self._backups
-
-    def add_leases(self, now: datetime.datetime) -> list[uuid.UUID]:
-        """Take in the leases; return those that are stale."""
-        stale = []
-        for backup_id in self._ids(names.LEASES):
-            try:
-                found = store_lease.read(self._core, backup_id)
-            except errors.ObjectMissing:
-                # Dropped just now: the manifest is listed after this.
-                continue
-            if found.live(now, self._core.options.lease_ttl):
-                self._backups.add(backup_id.bytes)
-                for root, depth in found.roots:
-                    self._add(root, depth)
-            else:
-                stale.append(backup_id)
-        return stale
-
-    def add_manifests(self) -> None:
-        """Take in all finished backups."""
-        for backup_id in self._ids(names.MANIFESTS):
-            try:
-                found = store_manifest.read(self._core, backup_id)
-                for item in found.items:
-                    if item.root:
-                        self._add(item.root, item.depth)
-            except errors.BackupMissing:
-                continue
-
-    def _ids(self, prefix: str) -> set[uuid.UUID]:
-        """Return the backups that have an object there, or may have."""
-        listed = {
-            backup_id
-            for name, _size in self._core.objects.list(prefix)
-            if (backup_id := names.backup_id(name))
-        }
-        return listed.union(self._known())
-
-    def _add(self, root: codec.Entry, depth: int) -> None:
-        pending = [(root, depth)]
-        while pending:
-            entry, level = pending.pop()
-            self._packs.add(entry.pack)
-            if entry.id in self._visited:
-                continue
-            self._visited.add(entry.id)
-            for child in reversed(self._nodes.load(entry, level).values()):
-                if level > 1:
-                    pending.append((child, level - 1))
-                else:
-                    self._packs.add(child.pack)
+        self.times, self.batches = condemned.read(core)
+        self.lookup = list(core.objects.list(names.LOOKUP))
+        self.damaged = [
+            name for name, _size in core.objects.list(names.DAMAGED)
+        ]
+        self.packs = store_survey.pack_sizes(core)
+        self.survey = store_survey.Survey(core, known, check)
+        self.stale = self.survey.look(now)
 
 
-def _drop_stale(
-    core: store_core.Core, stale: list[uuid.UUID], dead: Iterable[bytes]
+def _delete(
+    core: store_core.Core,
+    view: _View,
+    verdicts: condemned.Times,
+    doomed: Set[bytes],
+    now: datetime.datetime,
+) -> Set[bytes]:
+    """Write the list, and delete what is doomed and still dead."""
+    if not doomed and verdicts == view.times:
+        return set()
+    written = condemned.write(core, verdicts)
+    core.objects.delete_many(view.batches)
+    if not doomed:
+        return set()
+    begun = time.monotonic(), time.time()
+    condemned.doom(core, doomed)
+    view.survey.look(now)
+    spent = max(time.monotonic() - begun[0], time.time() - begun[1])
+    if spent > core.options.lease_ttl.total_seconds() / 2:
+        # Somebody may take the marks for those of the dead.
+        _LOG.warning('Nothing is deleted: a last look took too long')
+        return set()
+    deleted = {pack for pack in doomed if not view.survey.holds(pack)}
+    core.objects.delete_many(names.pack(pack) for pack in deleted)
+    core.objects.delete_many(names.doomed(pack) for pack in deleted)
+    left = {
+        pack: since for pack, since in verdicts.items() if pack not in deleted
+    }
+    condemned.write(core, left)
+    core.objects.delete_many(written)
+    return deleted
+
+
+def _tidy(
+    core: store_core.Core,
+    view: _View,
+    dead: Set[bytes],
+    now: datetime.datetime,
 ) -> None:
-    """Remove stale leases that have no packs left to tell of."""
-    busy = {reference[:16] for reference in dead}
-    for backup_id in stale:
-        if backup_id.bytes not in busy:
-            _LOG.info('Dropping the stale lease of backup %s', backup_id)
-            core.objects.delete(names.lease(backup_id))
+    """Remove what tells of nothing any more.
+
+    A stale lease stays while there are packs of its backup.
+    """
+    busy = {pack[:16] for pack in dead}
+    old = []
+    for name in view.stale:
+        owner = names.backup_id(name)
+        if owner and owner.bytes not in busy:
+            _LOG.info('Dropping %s, which is stale', name)
+            old.append(name)
+    for backup_id in store_survey.backup_ids(core, names.ROOTS):
+        if not core.exists(names.manifest(backup_id)):
+            old.append(names.roots(backup_id))
+    core.objects.delete_many(old)
+    condemned.spare(core, now - core.options.lease_ttl)

@@ -97,6 +97,7 @@ class ItemWriter:
         core: store_core.Core,
         sink: store_sink.PackSink,
         known: store_known.Known,
+        borrowed: store_known.Borrowed,
         packs: store_known.PackCatalogue,
         reader: volume.VolumeReader,
         parent: Parent | None,
@@ -106,6 +107,7 @@ class ItemWriter:
         self._core = core
         self._sink = sink
         self._known = known
+        self._borrowed = borrowed
         self._packs = packs
         self._reader = reader
         self._parent = parent
@@ -268,7 +270,7 @@ class ItemWriter:
             return
         # The leaf of a larger parent may have chunks behind the end.
         whole = first + _LEAF <= self._common or self._same_size
-        unchanged = whole and 1 not in compare
+        unchanged = whole and 1 not in compare and not self._packs.damage
         if old_ref and unchanged and self._packs.holds(old_ref):
             leaves[first // _LEAF % _LEAF] = old_ref
             self._progress(self._span(first, first + count))
@@ -276,13 +278,14 @@ class ItemWriter:
         found, sound = self._old_entries(old_ref)
         old = {slot: entry for slot, entry in found.items() if slot < count}
         leaf = _Leaf(first, count, old, old_ref)
+        held = self._packs.holds_all(old.values())
         for slot in range(count):
             if compare[slot] or not sound:
                 continue
             entry = old.get(slot)
             if entry is None:
                 read[slot] = 0
-            elif self._packs.holds(entry):
+            elif held or self._packs.holds(entry):
                 leaf.entries[slot] = entry
                 read[slot] = 0
             else:
@@ -362,7 +365,7 @@ class ItemWriter:
         entry = leaf.old.get(chunk - leaf.first)
         if entry and entry.id == blob_id and self._packs.holds(entry):
             return entry, False
-        entry = self._known.get(blob_id)
+        entry = self._known.get(blob_id) or self._borrowed.get(blob_id)
         if entry:
             return entry, False
         flags, packed = compress(data)
@@ -377,6 +380,8 @@ class ItemWriter:
         changed = 0
         for slot in leaf.entries.keys() | leaf.old.keys():
             one, other = leaf.old.get(slot), leaf.entries.get(slot)
+            if one is other:
+                continue
             if not one or not other or one.id != other.id:
                 chunk = leaf.first + slot
                 changed += self._span(chunk, chunk + 1)

@@ -13,9 +13,12 @@
 """Manifests: what says that a backup is finished, and what it holds.
 
 Owns the shape of a manifest and the checks of one that is read. It is the
-last object of a backup to be written and the first to be removed.
+last object of a backup to be written and the first to be removed. Where a
+backup's maps are may change later, when packs are compacted: that is another
+object, which counts for nothing without the manifest.
 """
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import datetime
@@ -27,10 +30,12 @@ from csbs.store import core as store_core
 from csbs.store import errors
 from csbs.store import maps
 from csbs.store import names
+from csbs.store import pipeline
 
 FORMAT = 1
 
 _PURPOSE = 'manifest'
+_ROOTS = 'roots'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +45,14 @@ class ManifestItem:
     :ivar size: of the volume, in bytes
     :ivar root: the top node of its map, None when it is all zero
     :ivar depth: levels of nodes in its map
+    :ivar backup_id: of the backup that it is a part of
     """
 
     id: uuid.UUID
     size: int
     root: codec.Entry | None
     depth: int
+    backup_id: uuid.UUID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,37 +111,104 @@ def read(core: store_core.Core, backup_id: uuid.UUID) -> Manifest:
         document = core.get_sealed(_PURPOSE, name)
     except errors.ObjectMissing:
         raise errors.BackupMissing(backup_id) from None
-    if document.get('format') != FORMAT:
-        raise errors.UnsupportedFormat(
-            f'{name} has format {document.get("format")}; '
-            f'this csbs reads {FORMAT}'
-        )
+    _check_format(name, document)
     try:
         found = _decode(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.Damaged(name, 'its fields are not right') from error
     if found.backup_id != backup_id:
         raise errors.Damaged(name, 'it belongs to another backup')
-    return found
+    return _moved(core, found)
+
+
+def read_all(
+    core: store_core.Core, backup_ids: Iterable[uuid.UUID]
+) -> list[Manifest]:
+    """Read the manifests that are there of some backups, in order of id.
+
+    :raises Damaged: when one was altered
+    """
+    found: dict[uuid.UUID, Manifest] = {}
+
+    def look(backup_id: uuid.UUID) -> None:
+        try:
+            found[backup_id] = read(core, backup_id)
+        except errors.BackupMissing:
+            pass
+
+    ids = sorted(set(backup_ids))
+    pipeline.in_threads(core.options.threads, ids, look)
+    return [found[each] for each in ids if each in found]
+
+
+def write_roots(core: store_core.Core, manifest: Manifest) -> None:
+    """Say where the maps of a finished backup are from now on."""
+    document = {
+        'format': FORMAT,
+        'created_at': manifest.created_at.isoformat(),
+        'roots': {
+            str(item.id): [encode_entry(item.root), item.depth]
+            for item in manifest.items
+        },
+    }
+    core.put_sealed(_ROOTS, names.roots(manifest.backup_id), document)
+
+
+def _moved(core: store_core.Core, found: Manifest) -> Manifest:
+    """Return a manifest with the places where its maps are now."""
+    name = names.roots(found.backup_id)
+    try:
+        document = core.get_sealed(_ROOTS, name)
+    except errors.ObjectMissing:
+        return found
+    _check_format(name, document)
+    try:
+        # One that outlived an earlier backup of this id is not meant.
+        if document['created_at'] != found.created_at.isoformat():
+            return found
+        roots = document['roots']
+        items = []
+        for item in found.items:
+            value, depth = roots[str(item.id)]
+            if depth != item.depth:
+                raise ValueError('another depth')
+            items.append(dataclasses.replace(item, root=decode_entry(value)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise errors.Damaged(name, 'its fields are not right') from error
+    return dataclasses.replace(found, items=tuple(items))
+
+
+def _check_format(name: str, document: Mapping[str, Any]) -> None:
+    if document.get('format') != FORMAT:
+        raise errors.UnsupportedFormat(
+            f'{name} has format {document.get("format")}; '
+            f'this csbs reads {FORMAT}'
+        )
 
 
 def _decode(document: Mapping[str, Any]) -> Manifest:
     parent = document['parent']
+    backup_id = uuid.UUID(document['backup_id'])
     return Manifest(
-        backup_id=uuid.UUID(document['backup_id']),
+        backup_id=backup_id,
         parent=uuid.UUID(parent) if parent else None,
         created_at=datetime.datetime.fromisoformat(document['created_at']),
         meta=document['meta'],
-        items=tuple(_decode_item(item) for item in document['items']),
+        items=tuple(
+            _decode_item(item, backup_id) for item in document['items']
+        ),
     )
 
 
-def _decode_item(document: Mapping[str, Any]) -> ManifestItem:
+def _decode_item(
+    document: Mapping[str, Any], backup_id: uuid.UUID
+) -> ManifestItem:
     item = ManifestItem(
         id=uuid.UUID(document['id']),
         size=int(document['size']),
         root=decode_entry(document['root']),
         depth=int(document['depth']),
+        backup_id=backup_id,
     )
     if item.size < 0 or not 1 <= item.depth <= maps.MAX_DEPTH:
         raise ValueError('an item is impossible')

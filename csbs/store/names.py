@@ -25,6 +25,11 @@ PACKS = 'packs/'
 MANIFESTS = 'manifests/'
 LEASES = 'leases/'
 CONDEMNED = 'condemned/'
+DOOMED = 'doomed/'
+PINS = 'pins/'
+ROOTS = 'roots/'
+LOOKUP = 'lookup/'
+DAMAGED = 'damaged/'
 
 #: bytes of a reference to a pack
 PACK_SIZE = 32
@@ -38,6 +43,11 @@ def new_pack(backup_id: uuid.UUID) -> bytes:
 def pack(reference: bytes) -> str:
     """Return the name of the pack with that reference."""
     return f'{PACKS}{reference[:16].hex()}/{reference[16:].hex()}'
+
+
+def doomed(reference: bytes) -> str:
+    """Return the name of the mark of a pack that is about to be deleted."""
+    return f'{DOOMED}{reference[:16].hex()}/{reference[16:].hex()}'
 
 
 def packs_of(backup_id: uuid.UUID) -> str:
@@ -55,14 +65,34 @@ def lease(backup_id: uuid.UUID) -> str:
     return f'{LEASES}{backup_id}'
 
 
+def pin(pin_id: uuid.UUID) -> str:
+    """Return the name of what keeps packs for somebody who reads them."""
+    return f'{PINS}{pin_id}'
+
+
+def roots(backup_id: uuid.UUID) -> str:
+    """Return the name of what says where a backup's maps were moved to."""
+    return f'{ROOTS}{backup_id}'
+
+
+def lookup(list_id: uuid.UUID) -> str:
+    """Return the name of a list of some chunks that were stored."""
+    return f'{LOOKUP}{list_id}'
+
+
 def pack_reference(name: str) -> bytes | None:
-    """Return the reference in a pack's name; None when it is no such name."""
-    parts = name.removeprefix(PACKS).split('/')
+    """Return the reference in the name of a pack, or of the mark of one.
+
+    None when it is no such name.
+    """
     try:
-        reference = bytes.fromhex(''.join(parts))
+        reference = bytes.fromhex(''.join(name.split('/')[1:]))
     except ValueError:
         return None
-    if len(reference) != PACK_SIZE or pack(reference) != name:
+    if len(reference) != PACK_SIZE or name not in (
+        pack(reference),
+        doomed(reference),
+    ):
         return None
     return reference
 

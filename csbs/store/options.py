@@ -31,6 +31,13 @@ MAX_CHUNK_SIZE = 4 * MIB
 MAX_PACK_SIZE = 256 * MIB
 
 
+#: bytes of memory for one remembered chunk
+_KNOWN = 400
+
+#: bytes that the interpreter and its libraries take
+_PROCESS = 48 * MIB
+
+
 def valid_chunk_size(size: int) -> bool:
     """Tell whether the format allows chunks of ``size`` bytes."""
     return MIN_CHUNK_SIZE <= size <= MAX_CHUNK_SIZE and not size & (size - 1)
@@ -48,17 +55,33 @@ class Options:
     :ivar run_size: bytes of volume read, or fetched, at a time by one worker
     :ivar known_chunks: how many chunks of the running backup are remembered,
         to neither send them twice nor again after a crash
+    :ivar lookup_hooks: chunks of the vault that are remembered while a backup
+        is written, to find those that are stored already; 12 bytes each
+    :ivar borrow_ahead: packs beside the one found that may be used, too; 0:
+        never use chunks of other backups than the parent
+    :ivar borrow_packs: packs of others that one backup uses, at most
+    :ivar waste_share: the share of packs that may be waste before a
+        collection takes out of them what is needed
+    :ivar bandwidth: bytes a second to and from the object store, 0: no limit
+    :ivar memory: bytes that a task may use at most, about; 0: no limit.
+        Buffers are made smaller until they fit
     :ivar lease_ttl: how long an unfinished backup is left alone that shows
         no sign of life
     """
 
     chunk_size: int = 256 * KIB
     pack_size: int = 32 * MIB
-    zstd_level: int = 1
+    zstd_level: int = 3
     threads: int = min(4, os.cpu_count() or 1)
     uploads: int = 2
     run_size: int = 4 * MIB
     known_chunks: int = 1 << 18
+    lookup_hooks: int = 1 << 22
+    borrow_ahead: int = 64
+    borrow_packs: int = 1 << 16
+    waste_share: float = 0.15
+    bandwidth: int = 0
+    memory: int = 0
     lease_ttl: datetime.timedelta = datetime.timedelta(hours=24)
 
     def __post_init__(self) -> None:
@@ -74,3 +97,39 @@ class Options:
             raise ValueError('threads, uploads and run_size must be positive')
         if self.lease_ttl <= datetime.timedelta(0):
             raise ValueError('lease_ttl must be positive')
+        if min(self.bandwidth, self.memory, self.borrow_ahead) < 0:
+            raise ValueError('bandwidth and memory must not be negative')
+        if not 0 <= self.waste_share <= 1:
+            raise ValueError('waste_share must be a share')
+
+    @property
+    def buffers(self) -> int:
+        """The bytes that a task takes at these settings, at most."""
+        packs = (2 + self.uploads) * self.pack_size
+        runs = self.threads * 3 * self.run_size
+        return (
+            packs + runs + self.known_chunks * _KNOWN + self.lookup_hooks * 12
+        )
+
+    def fitted(self) -> 'Options':
+        """Return options whose buffers fit into ``memory``, if that can be.
+
+        What is shrunk first costs least.
+        """
+        found = self
+        if not self.memory:
+            return found
+        room = max(0, self.memory - _PROCESS)
+        for name, least in (
+            ('lookup_hooks', 1 << 18),
+            ('known_chunks', 1 << 14),
+            ('pack_size', 16 * MIB),
+            ('run_size', MIB),
+            ('uploads', 1),
+            ('pack_size', 4 * MIB),
+            ('threads', 1),
+        ):
+            while found.buffers > room and getattr(found, name) > least:
+                value = max(least, getattr(found, name) // 2)
+                found = dataclasses.replace(found, **{name: value})
+        return found

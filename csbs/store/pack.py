@@ -17,8 +17,8 @@ and a trailer with a digest that needs no key. Writing many of them at once is
 the business of ``sink``.
 """
 
-from collections.abc import Callable
 from collections.abc import Iterator
+import mmap
 import struct
 
 import blake3
@@ -30,6 +30,7 @@ from csbs.store import core as store_core
 from csbs.store import errors
 from csbs.store import names
 from csbs.store import options as store_options
+from csbs.store.objects import base
 
 _MAGIC = b'CSBSPACK'
 _END = b'CSBSPEND'
@@ -43,9 +44,6 @@ _TRAILER = struct.Struct('>II32s8s')
 START = _HEADER.size
 TRAILER_SIZE = _TRAILER.size
 _DIGESTED = TRAILER_SIZE - 40
-
-#: bytes fetched at once when a whole pack is read
-_STRIDE = 4 << 20
 
 
 def end_size(count: int) -> int:
@@ -61,8 +59,7 @@ class PackBuffer:
 
     def __init__(self, size: int) -> None:
         """Take memory for packs of ``size`` bytes."""
-        self._memory = bytearray(size)
-        self._view = memoryview(self._memory)
+        self._take(size)
         self._entries: list[tuple[codec.Kind, codec.Entry]] = []
         self._end = 0
         self.reference = b''
@@ -73,8 +70,7 @@ class PackBuffer:
         """Start a new pack that can take at least one blob of ``room``."""
         needed = START + room + end_size(1)
         if needed > len(self._memory):
-            self._memory = bytearray(needed)
-            self._view = memoryview(self._memory)
+            self._take(needed)
         _HEADER.pack_into(self._view, 0, _MAGIC, VERSION)
         self.reference = reference
         self._cipher = cipher
@@ -82,6 +78,11 @@ class PackBuffer:
         self._end = START
         self.pending = 0
         self.closed = False
+
+    def _take(self, size: int) -> None:
+        # Unlike a bytearray's, these pages cost nothing before their use.
+        self._memory = mmap.mmap(-1, size)
+        self._view = memoryview(self._memory)
 
     def fits(self, stored: int) -> bool:
         """Tell whether one more blob has room."""
@@ -174,12 +175,29 @@ def read_index(
     :raises UnsupportedFormat: when a newer csbs wrote the pack
     """
     name = names.pack(reference)
-    if size < START + end_size(0):
-        raise errors.Damaged(name, 'it is too short')
+    _check_size(name, size)
     _check_header(name, core.objects.get(name, 0, START))
     tail = core.objects.get(name, size - TRAILER_SIZE, TRAILER_SIZE)
     start, length, _digest = _trailer(name, size, tail)
     data = core.objects.get(name, start, length)
+    yield from _index(core, reference, start, data)
+
+
+def open_index(
+    core: store_core.Core, reference: bytes, data: bytes
+) -> Iterator[tuple[codec.Kind, codec.Entry]]:
+    """Return what a pack that was read whole says that it holds.
+
+    :raises Damaged: when the index was altered
+    """
+    name = names.pack(reference)
+    start, length, _digest = _trailer(name, len(data), data[-TRAILER_SIZE:])
+    yield from _index(core, reference, start, data[start : start + length])
+
+
+def _index(
+    core: store_core.Core, reference: bytes, start: int, data: bytes
+) -> Iterator[tuple[codec.Kind, codec.Entry]]:
     cipher = core.keys.pack_cipher(reference)
     aad = _index_aad(core.vault, reference)
     try:
@@ -190,7 +208,14 @@ def read_index(
                 codec.Entry(blob_id, reference, *place),
             )
     except (crypto_exceptions.InvalidTag, ValueError) as error:
-        raise errors.Damaged(name, 'its index does not decrypt') from error
+        raise errors.Damaged(
+            names.pack(reference), 'its index does not decrypt'
+        ) from error
+
+
+def _check_size(name: str, size: int) -> None:
+    if not START + end_size(0) <= size <= 2 * store_options.MAX_PACK_SIZE:
+        raise errors.Damaged(name, 'its size cannot be right')
 
 
 def _check_header(name: str, data: bytes) -> None:
@@ -205,28 +230,25 @@ def _check_header(name: str, data: bytes) -> None:
         raise errors.Damaged(name, 'its header is wrong')
 
 
-def check_digest(
-    core: store_core.Core,
-    reference: bytes,
-    size: int,
-    check: Callable[[], None] | None = None,
-) -> None:
-    """Read a whole pack and compare its digest; the key is not used.
+def read(objects: base.ObjectStore, name: str, size: int) -> bytes:
+    """Return a whole pack.
+
+    :raises Damaged: when it has not ``size`` bytes, or can't be so large
+    :raises ObjectMissing: when it is not there
+    """
+    _check_size(name, size)
+    return objects.get(name, 0, size)
+
+
+def check_whole(name: str, data: bytes) -> None:
+    """Compare the digest of a whole pack; the key is not used.
 
     :raises Damaged: when it does not agree
+    :raises UnsupportedFormat: when a newer csbs wrote the pack
     """
-    name = names.pack(reference)
-    if not START + end_size(0) <= size <= 2 * store_options.MAX_PACK_SIZE:
-        raise errors.Damaged(name, 'its size cannot be right')
-    _check_header(name, core.objects.get(name, 0, START))
-    tail = core.objects.get(name, size - TRAILER_SIZE, TRAILER_SIZE)
-    _start, _length, digest = _trailer(name, size, tail)
-    hasher = blake3.blake3()
-    end = size - TRAILER_SIZE + _DIGESTED
-    for offset in range(0, end, _STRIDE):
-        if check:
-            check()
-        length = min(_STRIDE, end - offset)
-        hasher.update(core.objects.get(name, offset, length))
-    if hasher.digest() != digest:
+    _check_header(name, data[:START])
+    tail = data[-TRAILER_SIZE:]
+    _start, _length, digest = _trailer(name, len(data), tail)
+    body = memoryview(data)[: len(data) - TRAILER_SIZE + _DIGESTED]
+    if blake3.blake3(body).digest() != digest:
         raise errors.Damaged(name, 'its digest is wrong')

@@ -17,6 +17,7 @@ waits for work that is going on.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import threading
 from typing import Generic
@@ -122,3 +123,22 @@ class Pipeline(Generic[T]):
         if self._failure is None:
             self._failure = error
         self._done.set()
+
+
+def in_threads(
+    threads: int,
+    units: Iterable[T],
+    work: Callable[[T], None],
+    tick: Callable[[], None] | None = None,
+) -> None:
+    """Call ``work`` with every unit, in a few threads at once.
+
+    :raises BaseException: whatever the first call raised that failed
+    """
+    pending = list(units)
+    if len(pending) < 2:
+        for unit in pending:
+            work(unit)
+        return
+    workers = [work] * min(threads, len(pending))
+    Pipeline(iter(pending), workers, None).run(tick)

@@ -92,6 +92,39 @@ def fetches(
         yield group
 
 
+def read_packed(
+    core: store_core.Core, group: list[tuple[int, codec.Entry]]
+) -> Iterator[tuple[codec.Entry, int, bytes]]:
+    """Fetch neighbours in a pack; return entry, flags and bytes to store.
+
+    They are authentic, and compressed as they were.
+
+    :raises Damaged: when a chunk is not what was stored
+    :raises ObjectMissing: when the pack is gone
+    """
+    cipher = core.keys.pack_cipher(group[0][1].pack)
+    for _chunk, entry, part in _fetch(core, group):
+        try:
+            packed = codec.decrypt_blob(
+                cipher, core.vault, codec.Kind.DATA, entry, part
+            )
+        except ValueError as error:
+            raise errors.Damaged(names.pack(entry.pack), str(error)) from error
+        yield entry, entry.flags, packed
+
+
+def _fetch(
+    core: store_core.Core, group: list[tuple[int, codec.Entry]]
+) -> Iterator[tuple[int, codec.Entry, memoryview]]:
+    name = names.pack(group[0][1].pack)
+    start = group[0][1].offset
+    end = max(entry.offset + entry.stored for _chunk, entry in group)
+    data = memoryview(core.objects.get(name, start, end - start))
+    for chunk, entry in group:
+        begin = entry.offset - start
+        yield chunk, entry, data[begin : begin + entry.stored]
+
+
 def read_group(
     core: store_core.Core, group: list[tuple[int, codec.Entry]]
 ) -> Iterator[tuple[int, codec.Entry, bytes]]:
@@ -102,13 +135,8 @@ def read_group(
     """
     reference = group[0][1].pack
     name = names.pack(reference)
-    start = group[0][1].offset
-    end = max(entry.offset + entry.stored for _chunk, entry in group)
-    data = memoryview(core.objects.get(name, start, end - start))
     cipher = core.keys.pack_cipher(reference)
-    for chunk, entry in group:
-        begin = entry.offset - start
-        part = data[begin : begin + entry.stored]
+    for chunk, entry, part in _fetch(core, group):
         try:
             plain = codec.open_blob(
                 cipher, core.vault, codec.Kind.DATA, entry, part
@@ -143,9 +171,10 @@ class ItemReader:
         self._lock = threading.Lock()
         self._stats = RestoreStats(size=item.size)
 
-    def run(self) -> RestoreStats:
+    def run(self, tick: Callable[[], None] | None = None) -> RestoreStats:
         """Restore everything.
 
+        :param tick: called every second or so meanwhile
         :raises TargetTooSmall: when the item does not fit; nothing was done
         :raises StoreError: when the store fails or an object is damaged
         :raises OSError: when the volume cannot be written
@@ -160,7 +189,7 @@ class ItemReader:
             [self._worker() for _ in range(self._core.options.threads)],
             self._check,
         )
-        work.run()
+        work.run(tick)
         self._target.flush()
         return self._stats
 

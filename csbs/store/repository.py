@@ -16,7 +16,6 @@ Owns nothing but the way to the other modules of the store.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 import datetime
 import uuid
@@ -25,20 +24,24 @@ from csbs.store import core as store_core
 from csbs.store import errors
 from csbs.store import gc
 from csbs.store import keys as store_keys
+from csbs.store import lease as store_lease
 from csbs.store import manifest as store_manifest
 from csbs.store import maps
 from csbs.store import names
 from csbs.store import options as store_options
 from csbs.store import reader
+from csbs.store import survey as store_survey
 from csbs.store import verify
 from csbs.store import volume
 from csbs.store import writer
 from csbs.store.objects import base
+from csbs.store.objects import limited
 
 Options = store_options.Options
 Manifest = store_manifest.Manifest
 ManifestItem = store_manifest.ManifestItem
 BackupWriter = writer.BackupWriter
+Known = store_survey.Known
 
 DEFAULTS = Options()
 
@@ -89,6 +92,9 @@ class Repository:
         :raises UnsupportedFormat: when a newer csbs made it
         """
         keys = store_keys.Keys(key, vault_id)
+        if options.bandwidth:
+            objects = limited.LimitedStore(objects, options.bandwidth)
+        options = options.fitted()
         chunk_size = store_core.read_header(objects, vault_id, keys)
         return cls(
             store_core.Core(objects, vault_id, keys, chunk_size, options)
@@ -142,6 +148,7 @@ class Repository:
         # later backups use them.
         self._core.objects.delete(names.lease(backup_id))
         self._core.objects.delete(names.manifest(backup_id))
+        self._core.objects.delete(names.roots(backup_id))
 
     def abandon(self, backup_id: uuid.UUID) -> None:
         """Give up an unfinished backup that nobody writes any more.
@@ -170,6 +177,7 @@ class Repository:
         item: ManifestItem,
         target: volume.VolumeWriter,
         *,
+        owner: uuid.UUID | None = None,
         progress: Callable[[int], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> reader.RestoreStats:
@@ -178,12 +186,21 @@ class Repository:
         What the volume has behind the item's end is left alone. Progress and
         check are as in :meth:`.writer.BackupWriter.write_item`.
 
+        :param owner: id that collections know to be at work, see
+            :class:`.survey.Known`
         :raises TargetTooSmall: when the item does not fit
+        :raises BackupMissing: when the backup was deleted
         :raises Damaged: when an object was altered; no byte of it was written
         :raises OSError: when the volume cannot be read or written
         """
-        work = reader.ItemReader(self._core, item, target, progress, check)
-        return work.run()
+        with store_lease.pinned(self._core, [item.backup_id], owner) as pin:
+            for manifest in pin.manifests:
+                # Its chunks may have been moved since it was read.
+                item = manifest.item(item.id) or item
+            if not pin.manifests:
+                raise errors.BackupMissing(item.backup_id)
+            work = reader.ItemReader(self._core, item, target, progress, check)
+            return work.run(pin.refresh)
 
     def changed_bytes(
         self, older: ManifestItem | None, newer: ManifestItem
@@ -192,10 +209,22 @@ class Repository:
 
         Everything counts when there is no older one.
 
+        :raises BackupMissing: when a backup was deleted
         :raises Damaged: when a map was altered
         """
         if older is None:
             return newer.size
+        while True:
+            try:
+                return self._differing(older, newer)
+            except errors.ObjectMissing:
+                # Maps may have been moved since the items were read.
+                again = self._current(older), self._current(newer)
+                if again == (older, newer):
+                    raise
+                older, newer = again
+
+    def _differing(self, older: ManifestItem, newer: ManifestItem) -> int:
         nodes = maps.NodeReader(self._core)
         size = self._core.chunk_size
         total = 0
@@ -205,6 +234,9 @@ class Repository:
         ):
             total += max(0, min(size, newer.size - chunk * size))
         return total
+
+    def _current(self, item: ManifestItem) -> ManifestItem:
+        return self.manifest(item.backup_id).item(item.id) or item
 
     def stored_bytes(self) -> int:
         """Return the sum of the sizes of all objects."""
@@ -216,34 +248,71 @@ class Repository:
         now: datetime.datetime | None = None,
         grace: datetime.timedelta = datetime.timedelta(hours=1),
         exclusive: bool = False,
-        known: Callable[[], Iterable[uuid.UUID]] = tuple,
+        known: store_survey.Knowing = Known,
+        owner: uuid.UUID | None = None,
+        check: Callable[[], None] | None = None,
     ) -> gc.CollectStats:
         """Condemn and delete packs that no backup needs; see :mod:`.gc`.
 
-        :param known: returns the ids of all backups that the caller knows
-            of, finished or not: what they need is found even where a listing
-            lags behind
+        What is needed is taken out of packs of which little is.
+
+        :param known: returns who is there, so that it is found even where a
+            list is late
+        :param owner: id that other collections know to be at work
+        :param check: called often; what it raises ends the collection
         :raises Damaged: when a lease, manifest or map cannot be read: then
             nothing was done
         """
         now = now or datetime.datetime.now(datetime.UTC)
-        return gc.collect(self._core, now, grace, exclusive, known)
+        return gc.collect(
+            self._core,
+            now,
+            grace,
+            exclusive=exclusive,
+            known=known,
+            owner=owner or uuid.uuid4(),
+            check=check,
+        )
 
     def verify(
         self,
-        backup_id: uuid.UUID,
+        backup_id: uuid.UUID | None = None,
         *,
         deep: bool,
+        percent: float = 100,
+        owner: uuid.UUID | None = None,
+        begin: Callable[[int], None] | None = None,
         progress: Callable[[int], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> verify.VerifyReport:
-        """Look whether a backup can be restored.
+        """Look whether a backup, or all of them, can be restored.
+
+        What is found damaged is noted, so that later backups do not rely on
+        it but store it anew.
 
         :param deep: decrypt every chunk, rather than compare digests only
+        :param percent: of the packs, chosen by chance, that are read; maps
+            are always walked, and every pack must be there
+        :param owner: as in :meth:`restore_item`
+        :param begin: gets the bytes that will be read, once that is known
+        :param progress: gets bytes that were read; they add up to these
+        :param check: called often, from any thread; what it raises ends the
+            work and comes out unchanged
         :raises BackupMissing: when there is no such backup
+        :raises StoreUnreadable: when the store does not answer
         """
-        work = verify.Verifier(self._core, progress, check)
-        return work.run(backup_id, deep)
+        if backup_id and not self._core.exists(names.manifest(backup_id)):
+            raise errors.BackupMissing(backup_id)
+        work = verify.Verifier(
+            self._core,
+            deep=deep,
+            percent=percent,
+            owner=owner,
+            begin=begin,
+            progress=progress,
+            check=check,
+        )
+        return work.run([backup_id] if backup_id else self.backups())
 
 
 def destroy(objects: base.ObjectStore) -> None:
@@ -253,13 +322,7 @@ def destroy(objects: base.ObjectStore) -> None:
 
     :raises StoreUnwritable: when anything may still be there
     """
-    for prefix in (
-        names.MANIFESTS,
-        names.LEASES,
-        names.CONDEMNED,
-        names.PACKS,
-        '',
-    ):
+    for prefix in (names.MANIFESTS, ''):
         found = [name for name, _size in objects.list(prefix)]
         objects.delete_many(name for name in found if name != names.HEADER)
     objects.delete(names.HEADER)

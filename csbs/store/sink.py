@@ -23,6 +23,7 @@ import uuid
 from csbs.store import codec
 from csbs.store import core as store_core
 from csbs.store import errors
+from csbs.store import lookup
 from csbs.store import names
 from csbs.store import pack as store_pack
 from csbs.store.objects import base
@@ -49,6 +50,8 @@ class PackSink:
         self._failure: BaseException | None = None
         #: references of the packs that are stored
         self.stored: set[bytes] = set()
+        #: the chunks that are in them
+        self.hooks = lookup.Hooks()
 
     def add(
         self,
@@ -67,6 +70,8 @@ class PackSink:
         with self._changed:
             buffer = self._room(kind, len(data) + codec.TAG_SIZE)
             entry = buffer.reserve(kind, blob_id, raw, flags, len(data))
+            if kind is codec.Kind.DATA:
+                self.hooks.add([entry])
         try:
             buffer.fill(self._core.vault, kind, entry, data)
         except BaseException as error:

@@ -24,15 +24,16 @@ import types
 from typing import Any
 import uuid
 
+from csbs.store import codec
 from csbs.store import condemned
 from csbs.store import core as store_core
+from csbs.store import damage
 from csbs.store import errors
 from csbs.store import itemwriter
 from csbs.store import known as store_known
 from csbs.store import lease as store_lease
 from csbs.store import manifest as store_manifest
 from csbs.store import names
-from csbs.store import pipeline
 from csbs.store import sink as store_sink
 from csbs.store import volume
 
@@ -70,26 +71,29 @@ class BackupWriter:
         :raises BackupExists: when the backup is finished already
         :raises StoreError: when the store fails
         """
-        if self._exists(self._backup_id):
+        core = self._core
+        if core.exists(names.manifest(self._backup_id)):
             raise errors.BackupExists(self._backup_id)
         self._parent = self._read_parent()
-        roots = [
-            (item.root, item.depth)
-            for item in (self._parent.items if self._parent else ())
-            if item.root
-        ]
-        resumed = store_lease.is_live(self._core, self._backup_id)
-        self._lease = store_lease.Holder(self._core, self._backup_id, roots)
-        if self._parent and not self._exists(self._parent.backup_id):
-            # It was deleted before the lease could protect its packs.
-            self._parent = None
-            self._lease.set_roots([])
-        self._packs = store_known.PackCatalogue(self._core)
-        self._known = store_known.Known(self._core.options.known_chunks)
+        name = names.lease(self._backup_id)
+        resumed = store_lease.is_live(core, name)
+        self._lease = store_lease.Holder(core, name, self._roots())
+        while self._parent:
+            again = self._read_parent()
+            if again == self._parent:
+                break
+            # It was deleted, or its chunks were moved, before the lease
+            # could protect its packs.
+            self._parent = again
+            self._lease.set_roots(self._roots())
+        damaged = damage.read(core)
+        self._packs = store_known.PackCatalogue(core, damaged)
+        self._known = store_known.Known(core.options.known_chunks)
+        self._borrowed = store_known.Borrowed(core, self._lease, damaged)
+        self._sink = store_sink.PackSink(core, self._backup_id)
         self._adopted: set[bytes] = set()
         if resumed:
             self._resume()
-        self._sink = store_sink.PackSink(self._core, self._backup_id)
         return self
 
     def __exit__(
@@ -132,6 +136,7 @@ class BackupWriter:
             self._core,
             self._sink,
             self._known,
+            self._borrowed,
             self._packs,
             reader,
             parent,
@@ -140,7 +145,9 @@ class BackupWriter:
         )
         root, depth, stats = writer.run(self._lease.refresh)
         self._items.append(
-            store_manifest.ManifestItem(item_id, stats.size, root, depth)
+            store_manifest.ManifestItem(
+                item_id, stats.size, root, depth, self._backup_id
+            )
         )
         return stats
 
@@ -166,14 +173,11 @@ class BackupWriter:
         store_manifest.write(self._core, manifest)
         self._committed = manifest
         self._lease.release()
+        self._borrowed.publish(self._sink.hooks)
         return manifest
 
-    def _exists(self, backup_id: uuid.UUID) -> bool:
-        try:
-            self._core.objects.size(names.manifest(backup_id))
-        except errors.ObjectMissing:
-            return False
-        return True
+    def _roots(self) -> list[store_lease.Root]:
+        return store_lease.roots_of([self._parent] if self._parent else [])
 
     def _read_parent(self) -> store_manifest.Manifest | None:
         if self._wanted is None:
@@ -187,12 +191,9 @@ class BackupWriter:
     def _resume(self) -> None:
         """Find what an earlier attempt at this backup stored.
 
-        The lease was taken first, so that no collection that begins now
-        condemns these packs. Those condemned earlier are left out, because a
-        collection may be about to delete them: the list is read before the
-        packs are, since a pack leaves the list only after it is deleted.
-        Where the list comes late, it is enough that the lease never ran out:
-        then nothing was condemned.
+        Its lease never ran out, so that none of these packs was condemned.
+        The list is looked at all the same, before the packs are, for who
+        collects without knowing of this backup.
         """
         dead, _batches = condemned.read(self._core)
         packs = self._packs.packs(self._backup_id.bytes)
@@ -201,28 +202,27 @@ class BackupWriter:
                 break
             if reference in dead:
                 continue
-            if self._known.adopt(self._core, reference, size):
-                self._adopted.add(reference)
+            found = store_known.read_pack(self._core, reference, size)
+            if found is None:
+                continue
+            sound = [
+                (kind, entry)
+                for kind, entry in found
+                if not self._packs.damage.hurts(entry)
+            ]
+            for _kind, entry in sound:
+                self._known.add(entry)
+            self._sink.hooks.add(
+                entry for kind, entry in sound if kind is codec.Kind.DATA
+            )
+            self._adopted.add(reference)
 
     def _check_packs(self) -> None:
-        """Make sure that nobody deleted the packs of this backup meanwhile.
+        """Make sure that nobody deleted packs of this backup meanwhile.
 
         Each is asked for by its name: a listing may be late, in both ways.
 
         :raises LeaseLost: when somebody did
         """
-
-        def check(reference: bytes) -> None:
-            try:
-                self._core.objects.size(names.pack(reference))
-            except errors.ObjectMissing:
-                raise errors.LeaseLost(
-                    f'packs of backup {self._backup_id} were deleted meanwhile'
-                ) from None
-
-        work: pipeline.Pipeline[bytes] = pipeline.Pipeline(
-            iter(self._adopted | self._sink.stored),
-            [check] * self._core.options.threads,
-            None,
-        )
-        work.run(self._lease.refresh)
+        needed = self._adopted | self._sink.stored | self._borrowed.used
+        store_known.check_there(self._core, needed, self._lease.refresh)

@@ -28,6 +28,7 @@ from csbs.tests.unit.store import volumes
 
 KEY = bytes(range(32))
 MIB = 1 << 20
+CHUNK = 256 << 10
 NOW = datetime.timedelta(0)
 
 OPTIONS = repository.Options(pack_size=2 * MIB)
@@ -155,14 +156,65 @@ class TestLateLists(VaultTestCase):
         second = self.backup(volumes.Volume(self.data), self.first)
         self.repo.forget(self.first)
         self.assertEqual(listed, list(self.objects.list('')))
-        for _turn in range(2):
-            self.repo.collect(grace=NOW, known=lambda: [second])
+        self.collect(second)
         self.assertEqual(self.data, self.content(second))
 
-        self.cluster.updates.clear()
-        self.cluster.update_lists()
+        self.tell()
         self.assertNotEqual(listed, list(self.objects.list('')))
         self.assertEqual([second], list(self.repo.backups()))
+
+    def test_chunks_are_moved_found_and_verified(self) -> None:
+        for place in range(0, len(self.data), 2 * CHUNK):
+            self.data[place] ^= 3
+        second = self.backup(volumes.Volume(self.data), self.first)
+        self.repo.forget(self.first)
+        moved = self.collect(second)
+        self.assertGreater(moved, MIB)
+        third = self.backup(volumes.Volume(self.data))
+        self.assertLess(self.stats.transferred_bytes, len(self.data))
+        self.collect(second, third)
+        self.check(second, third)
+
+        self.tell()
+        self.collect()
+        self.check(second, third)
+        self.assertLess(self.repo.stored_bytes(), len(self.data) * 2.1)
+
+    def test_a_restore_of_what_goes_meanwhile(self) -> None:
+        owner = uuid.uuid4()
+
+        def gone(method: str, name: str) -> None:
+            if method == 'get' and name.startswith('packs/'):
+                self.repo.forget(self.first)
+                self.collect(owner)
+
+        (item,) = self.repo.manifest(self.first).items
+        target = volumes.blank(item.size)
+        hooked = self.over(vaults.Hooked(self.objects, gone))
+        hooked.restore_item(item, target, owner=owner)
+        self.data[MIB] ^= 1
+        self.assertEqual(self.data, target.data)
+
+    def collect(self, *known: uuid.UUID) -> int:
+        """Collect until nothing is left to do; return the bytes moved."""
+        moved = 0
+        for _turn in range(3):
+            stats = self.repo.collect(
+                grace=NOW, known=lambda: repository.Known(known, known)
+            )
+            moved += stats.moved_bytes
+        return moved
+
+    def check(self, *backups: uuid.UUID) -> None:
+        for backup in backups:
+            self.assertEqual(self.data, self.content(backup))
+            report = self.repo.verify(backup, deep=True)
+            self.assertEqual((), report.problems)
+
+    def tell(self) -> None:
+        """Let the container server hear of everything."""
+        self.cluster.updates.clear()
+        self.cluster.update_lists()
 
 
 class TestService(processes.ProcessTestCase, swift.SwiftTestCase):

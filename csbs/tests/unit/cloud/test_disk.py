@@ -154,6 +154,20 @@ class WriterTest(DiskTestCase):
             self.disk.read_bytes(),
         )
 
+    def test_much_with_and_without_help_of_the_kernel(self) -> None:
+        data = os.urandom(MIB)
+        for function in (disk._sync_file_range, None):
+            path = self.tmp / str(function is None)
+            disk.create(path, 40 * MIB)
+            with (
+                mock.patch.object(disk, '_sync_file_range', function),
+                disk.writer(path) as writer,
+            ):
+                for place in range(0, 40 * MIB, MIB):
+                    writer.write(place, memoryview(data))
+                writer.flush()
+            self.assertEqual(data * 40, path.read_bytes())
+
     def test_blank_until_written(self) -> None:
         disk.create(self.disk, MIB)
         with disk.writer(self.disk) as writer:

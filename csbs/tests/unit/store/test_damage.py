@@ -18,6 +18,7 @@ import random
 import uuid
 
 from csbs.store import errors
+from csbs.store import verify
 from csbs.tests import base
 from csbs.tests.unit.store import vaults
 from csbs.tests.unit.store import volumes
@@ -72,7 +73,7 @@ class TestDamage(base.TestCase):
                 self.assertEqual(expected, target.data)
             report = repository.verify(backup, deep=True)
             found += not report.ok
-        return found
+        return found + len(verify.scrub(self.vault.objects))
 
     def test_every_object_altered(self) -> None:
         for name in self.vault.names():
@@ -140,13 +141,16 @@ class TestDamage(base.TestCase):
         )
 
     def test_verify_reports_progress_and_asks_to_go_on(self) -> None:
+        total: list[int] = []
         done: list[int] = []
         asked: list[bool] = []
         self.vault.repository.verify(
             self.first,
             deep=True,
+            begin=total.append,
             progress=done.append,
             check=lambda: asked.append(True),
         )
-        self.assertEqual(len(self.data), sum(done))
+        self.assertEqual(total, [sum(done)])
+        self.assertGreater(sum(done), 30 * vaults.CHUNK)
         self.assertNotEqual([], asked)

@@ -18,6 +18,7 @@ import uuid
 from csbs.store import codec
 from csbs.store import core as store_core
 from csbs.store import keys as store_keys
+from csbs.store import lookup
 from csbs.store import maps
 from csbs.store import names
 from csbs.store import pack as store_pack
@@ -81,13 +82,21 @@ class TestGolden(base.TestCase):
     def test_nothing_in_it_is_garbage(self) -> None:
         stats = self.repository.collect()
         self.assertEqual(0, stats.condemned)
-        self.assertEqual(4, stats.live_packs)
+        self.assertEqual(3, stats.live_packs)
 
     def test_header_is_still_written_so(self) -> None:
         self.assertEqual(
             (GOLDEN / 'vault').read_bytes(),
             store_core.encode_header(VAULT_ID, self.core.keys, CHUNK),
         )
+
+    def test_hooks_are_still_written_so(self) -> None:
+        for name, _size in self.objects.list(names.LOOKUP):
+            data = self.core.get_bytes('lookup', name)
+            hooks = lookup.Hooks.decode(data)
+            self.assertEqual(data, hooks.encode())
+            for pack in hooks.packs:
+                self.objects.size(names.pack(pack))
 
     def test_maps_are_still_written_so(self) -> None:
         nodes = maps.NodeReader(self.core)

@@ -146,7 +146,7 @@ class Machine(stateful.RuleBasedStateMachine):
             )
             manifest = writer.commit({})
         assert sum(done) == volume.size
-        if item and manifest.parent:
+        if item and manifest.parent in self.finished:
             changed = self.vault.repository.changed_bytes(
                 item, manifest.items[0]
             )
@@ -225,6 +225,31 @@ class Machine(stateful.RuleBasedStateMachine):
         self.vault.repository.forget(backup)
         self.finished.pop(backup, None)
 
+    @stateful.rule(data=st.data(), shift=st.integers(0, 3), fail_at=_CALL)
+    def copy(self, data: Any, shift: int, fail_at: int | None) -> None:
+        """Write what is there already, as if of another server."""
+        origin = self.pick(data, self.finished)
+        if not origin:
+            return
+        content = bytearray(shift * CHUNK) + self.finished[origin]
+        hook = vaults.Countdown(fail_at or 1 << 30, vaults.fail)
+        backup = uuid.uuid4()
+        try:
+            attempt = Attempt(content, None)
+            self.write(backup, attempt, volumes.Volume(content), hook)
+        except errors.StoreError:
+            assert fail_at
+        self.settle(backup)
+
+    @stateful.rule(deep=st.booleans(), fail_at=_CALL)
+    def verify(self, deep: bool, fail_at: int | None) -> None:
+        hook = vaults.Countdown(fail_at or 1 << 30, vaults.fail)
+        try:
+            report = self.vault.hooked(hook).verify(deep=deep, percent=50)
+            assert report.ok, report.problems
+        except errors.StoreError:
+            assert fail_at
+
     @stateful.rule(data=st.data(), fail_at=_CALL)
     def resume(self, data: Any, fail_at: int | None) -> None:
         backup = self.pick(data, self.begun)
@@ -271,6 +296,11 @@ class Machine(stateful.RuleBasedStateMachine):
         except errors.StoreError:
             assert fail_at
 
+    @stateful.rule()
+    def collect_everything(self) -> None:
+        self.vault.repository.collect(grace=vaults.NOW, exclusive=True)
+        assert vaults.dead_share(self.vault) < 0.2
+
     @stateful.rule(data=st.data(), edits=_EDITS, blank=st.booleans())
     def restore(
         self, data: Any, edits: list[tuple[int, int, str]], blank: bool
@@ -297,7 +327,12 @@ class Machine(stateful.RuleBasedStateMachine):
             assert self.vault.repository.verify(backup, deep=True).ok
         for backup in [*self.begun, *self.finished]:
             self.vault.repository.forget(backup)
-        self.vault.repository.collect(grace=vaults.NOW, exclusive=True)
+        # What died with a pin in its hands has left it behind.
+        late = datetime.datetime.now(datetime.UTC) + datetime.timedelta(2)
+        for _turn in range(2):
+            self.vault.repository.collect(
+                now=late, grace=vaults.NOW, exclusive=True
+            )
         assert self.vault.names() == ['vault']
 
 

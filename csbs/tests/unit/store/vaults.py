@@ -23,7 +23,9 @@ import uuid
 
 from csbs.store import errors
 from csbs.store import options as store_options
+from csbs.store import pack as store_pack
 from csbs.store import repository
+from csbs.store import survey as store_survey
 from csbs.store.objects import base
 from csbs.store.objects import memory
 from csbs.tests.unit.store import volumes
@@ -197,3 +199,27 @@ class Vault:
 def noise(size: int, seed: int = 0) -> bytearray:
     """Return bytes that do not compress, the same for the same seed."""
     return bytearray(random.Random(seed).randbytes(size))
+
+
+def dead_share(vault: Vault) -> float:
+    """Return the share of all blobs, in bytes, that no backup needs.
+
+    What unfinished backups have is left out, and so is what is less than 2
+    KiB of a pack, for which no pack is touched.
+    """
+    core = vault.repository._core
+    survey = store_survey.Survey(core)
+    survey.look(datetime.datetime.now(datetime.UTC))
+    dead = total = 0
+    for pack, size in store_survey.pack_sizes(core).items():
+        if survey.in_use(pack):
+            continue
+        needed = dict(survey.parts.parts(pack))
+        blobs = sum(
+            entry.stored
+            for _kind, entry in store_pack.read_index(core, pack, size)
+        )
+        total += blobs
+        waste = blobs - sum(end - begin for begin, end in needed.items())
+        dead += waste if waste > 2048 else 0
+    return dead / total if total else 0.0
