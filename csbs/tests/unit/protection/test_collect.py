@@ -39,8 +39,8 @@ class CollectTest(base.TestCase):
         self.rt = self.stack.rt
         self.rt.conf.set_override('collect_grace', 0, 'store')
         self.vault = vaults.create(
-            self.rt, self.stack.context, 'v1', '', 100, 1
-        )
+            self.rt, self.stack.context, vaults.Wish(capacity_gb=100)
+        )[0]
         self.backup = uuid.uuid4()
         with repositories.opened(self.rt, self.vault) as repo:
             self.core = repo._core
