@@ -17,6 +17,7 @@ its own and uses the store as shipped: defaults, encryption, durable writes.
 """
 
 import argparse
+from collections.abc import Iterator
 import json
 import pathlib
 import time
@@ -33,8 +34,8 @@ KEY = bytes(range(32))
 class Blind(disk.DiskReader):
     """A disk of which nobody knows where its holes are, nor what changed."""
 
-    def extents(self) -> None:
-        return None
+    def extents(self) -> Iterator[tuple[int, int]]:
+        yield 0, self.size
 
 
 class Informed(disk.DiskReader):

@@ -107,7 +107,7 @@ def changed(
     :returns: (offset, length) of what was written, ascending
     """
     chosen = random.Random(seed)
-    spots = []
+    spots: list[int] = []
     with image.open('rb') as source, target.open('xb') as copy:
         size = os.fstat(source.fileno()).st_size
         copy.truncate(size)

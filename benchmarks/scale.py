@@ -145,7 +145,9 @@ def backups(count: int, folder: str) -> Row:
     parent = None
     for number in range(count):
         extents = [(0, 32 * MIB)]
-        changed = [(0, MIB)] if parent else None
+        changed: list[tuple[int, int]] | None = None
+        if parent:
+            changed = [(0, MIB)]
         volume = Synthetic(
             GIB, extents=extents, changed=changed, version=number << 64
         )

@@ -71,7 +71,10 @@ def opened(path: pathlib.Path, flags: int, mode: int = 0o600) -> Iterator[int]:
 
 
 def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield (offset, length) of the parts of a file that are not holes."""
+    """Yield (offset, length) of the parts of a file that are not holes.
+
+    A block device does not tell, so it is one part.
+    """
     offset = 0
     while offset < size:
         try:
@@ -79,6 +82,9 @@ def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return  # nothing but a hole up to the end
+            if error.errno == errno.EINVAL:
+                yield offset, size - offset
+                return
             raise
         if start >= size:
             return
@@ -129,7 +135,7 @@ class DiskReader:
         """Return (offset, length) of the parts that are not holes."""
         return extents(self._fd, self._size)
 
-    def changes(self, since: uuid.UUID) -> None:
+    def changes(self, since: uuid.UUID) -> list[tuple[int, int]] | None:
         """Return None: a file does not tell what changed in it."""
         return None
 

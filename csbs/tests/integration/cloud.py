@@ -208,11 +208,20 @@ class Cloud:
         return network
 
     def volume(self, user: User, name: str, **more: Any) -> Any:
-        """Make a volume."""
-        volume = user.connection.block_storage.create_volume(
-            name=name, **{'size': 1, **more}
-        )
-        return user.connection.block_storage.wait_for_status(
+        """Make a volume.
+
+        An encrypted one fails at times: QEMU measures how long it takes to
+        make its key, and on a busy machine cannot.
+        """
+        try:
+            return self._volume(user, name, more)
+        except exceptions.ResourceFailure:
+            return self._volume(user, name, more)
+
+    def _volume(self, user: User, name: str, more: Any) -> Any:
+        blocks = user.connection.block_storage
+        volume = blocks.create_volume(name=name, **{'size': 1, **more})
+        return blocks.wait_for_status(
             volume, 'available', ['error'], interval=0.3, wait=DEADLINE
         )
 

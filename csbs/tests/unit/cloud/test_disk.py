@@ -16,6 +16,8 @@
 import errno
 import os
 import pathlib
+import shutil
+import subprocess
 from unittest import mock
 
 import fixtures
@@ -183,3 +185,50 @@ class WriterTest(DiskTestCase):
             )
             self.assertRaises(OSError, writer.zero, MIB - 1, 2)
         self.assertEqual(bytes(MIB), self.disk.read_bytes())
+
+
+class BlockDeviceTest(DiskTestCase):
+    """A block device of the kernel's, where one may be had."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        program = shutil.which('losetup', path=os.defpath + ':/usr/sbin')
+        if program is None:
+            self.skipTest('there is no losetup')
+        disk.create(self.disk, 8 * MIB)
+        found = subprocess.run(
+            [program, '--find', '--show', self.disk],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        if found.returncode:
+            self.skipTest(f'no block device can be had: {found.stderr}')
+        self.device = pathlib.Path(found.stdout.strip())
+        self.addCleanup(
+            subprocess.run,
+            [program, '--detach', self.device],
+            check=True,
+            timeout=30,
+        )
+
+    def test_reading(self) -> None:
+        with disk.reader(self.device) as opened:
+            self.assertEqual(8 * MIB, opened.size)
+            self.assertEqual([(0, 8 * MIB)], list(opened.extents()))
+
+    def test_writing(self) -> None:
+        data = os.urandom(MIB)
+        with disk.writer(self.device) as opened:
+            self.assertFalse(opened.blank)
+            opened.write(MIB, memoryview(data))
+            opened.write(3 * MIB, memoryview(data))
+            opened.zero(3 * MIB, MIB)
+            opened.flush()
+            error = self.assertRaises(
+                OSError, opened.write, 8 * MIB, memoryview(data)
+            )
+            self.assertEqual(errno.ENOSPC, error.errno)
+        whole = self.device.read_bytes()
+        self.assertEqual(bytes(MIB) + data + bytes(6 * MIB), whole)
