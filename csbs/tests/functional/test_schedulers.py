@@ -161,7 +161,8 @@ class SchedulersSuite:
         )
         for process in running:
             process.terminate()
-            self.assertEqual(0, process.wait(stack.DEADLINE))
+            # The last one may have begun just now, and not mind signals yet.
+            self.assertIn(process.wait(stack.DEADLINE), (0, -signal.SIGTERM))
         for policy_id, moments in self.runs().items():
             self.assertEqual(
                 sorted(set(moments)), moments, 'a run was fired twice'
