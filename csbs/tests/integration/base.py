@@ -462,7 +462,10 @@ def _database(prefix: str) -> Iterator[str]:
     """Make a database beside the one that is given; give its URL."""
     url = sa.make_url(cloud.need('CSBS_TEST_DATABASE_URL'))
     name = f'{url.database}_{prefix.replace("-", "_")}'
-    engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
+    # A connection that is kept does not survive the tests of outages.
+    engine = sa.create_engine(
+        url, isolation_level='AUTOCOMMIT', poolclass=sa.pool.NullPool
+    )
     with engine.connect() as link:
         link.execute(sa.text(f'CREATE DATABASE {name}'))
     try:

@@ -33,7 +33,7 @@ class OutageTest(base.IntegrationTestCase):
     alone = True
     outage = float(os.environ.get('CSBS_TEST_OUTAGE', '60'))
     options = {
-        'scheduler': 'dead_after = 180',
+        'scheduler': f'dead_after = {int(2 * outage) + 20}',
         # What Cinder has to make when the message bus goes is never made.
         'openstack': 'volume_timeout = 240',
     }
