@@ -294,6 +294,16 @@ class StoreDamaged(CsbsError):
     message = 'A stored object is missing or altered: {reason}.'
 
 
+class BackupsDamaged(StoreDamaged):
+    """What a verification found; its task's result has the details."""
+
+    code = 'csbs.store.damaged'
+    message = (
+        '{problems} stored objects are missing or altered; {backups} backups '
+        'cannot be restored whole. The first: {reason}'
+    )
+
+
 class KeyWrong(CsbsError):
     code = 'csbs.key.wrong'
     message = "The vault's key does not open it."

@@ -66,6 +66,15 @@ def vault_takes_backups(vault: model.Vault) -> None:
         raise exception.VaultUnavailable(id=vault.id, status=vault.status)
 
 
+def vault_stays(vault: model.Vault) -> None:
+    """See that a vault is not being deleted.
+
+    :raises VaultUnavailable: when it is
+    """
+    if vault.status == model.VaultStatus.DELETING:
+        raise exception.VaultUnavailable(id=vault.id, status=vault.status)
+
+
 def not_locked(vault: model.Vault, backup: model.Backup) -> None:
     """See that a backup is old enough for its vault to let it go.
 

@@ -33,6 +33,7 @@ from csbs.api.handlers import servers
 from csbs.api.handlers import services
 from csbs.api.handlers import tasks
 from csbs.api.handlers import vaults
+from csbs.api.handlers import verifications
 
 Handler = Callable[[request.Request], Mapping[str, Any]]
 
@@ -74,6 +75,12 @@ ROUTES = tuple(
             'csbs:vaults:extend',
         ),
         ('POST', f'{_VAULT}/renew', vaults.renew_vault, 'csbs:vaults:renew'),
+        (
+            'POST',
+            f'{_VAULT}/verify',
+            verifications.verify_vault,
+            'csbs:vaults:verify',
+        ),
         ('GET', '/v1/backups', backups.list_backups, 'csbs:backups:list'),
         ('POST', '/v1/backups', backups.create_backup, 'csbs:backups:create'),
         ('GET', _BACKUP, backups.show_backup, 'csbs:backups:get'),
@@ -84,6 +91,12 @@ ROUTES = tuple(
             f'{_BACKUP}/restore',
             restores.restore_backup,
             'csbs:backups:restore',
+        ),
+        (
+            'POST',
+            f'{_BACKUP}/verify',
+            verifications.verify_backup,
+            'csbs:backups:verify',
         ),
         (
             'POST',

@@ -103,6 +103,8 @@ class TaskKind(enum.StrEnum):
     DELETE_VAULT = 'delete_vault'
     #: starts a backup of every server of a policy
     POLICY_RUN = 'policy_run'
+    #: reads a backup, or all of a vault, and compares
+    VERIFY = 'verify'
 
 
 class TaskStatus(enum.StrEnum):

@@ -151,6 +151,7 @@ class Run:
         self.secrets: Mapping[str, str] = {}
         self.kept: list[model.Resource] = []
         self._bytes_done = 0
+        self._bytes_total: int | None = None
         self._step = ''
         self._cancel = task.cancel_requested
         self._uncancellable = False
@@ -170,6 +171,10 @@ class Run:
     def progress(self, count: int) -> None:
         """Say that ``count`` more bytes are done."""
         self._bytes_done += count
+
+    def expect(self, total: int) -> None:
+        """Say how many bytes there are to be done in all."""
+        self._bytes_total = total
 
     def step(self, word: str) -> None:
         """Say what the task does now."""
@@ -202,13 +207,16 @@ class Run:
 
         :raises TaskLost: when the task is another worker's by now
         """
+        figures = {'bytes_done': self._bytes_done}
+        if self._bytes_total is not None:
+            figures['bytes_total'] = self._bytes_total
         try:
             task = db_tasks.beat(
                 self.rt.db,
                 self.task.id,
                 self.owner,
-                bytes_done=self._bytes_done,
                 step=self._step,
+                **figures,
             )
         except exception.TaskLost:
             self._lost = True

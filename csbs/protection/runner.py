@@ -36,6 +36,7 @@ from csbs.protection import create_server
 from csbs.protection import delete
 from csbs.protection import policy_run
 from csbs.protection import restore
+from csbs.protection import verify
 from csbs.protection.run import Run
 
 LOG = log.getLogger(__name__)
@@ -103,6 +104,7 @@ KINDS: Mapping[model.TaskKind, Kind] = {
     model.TaskKind.POLICY_RUN: Kind(
         policy_run.work, policy_run.settle, end=policy_run.end
     ),
+    model.TaskKind.VERIFY: Kind(verify.work, verify.settle, end=verify.end),
     model.TaskKind.DELETE_VAULT: Kind(
         delete.work_vault, delete.settle_vault, after=delete.after_vault
     ),

@@ -68,6 +68,11 @@ def _host(task: model.Task) -> str | None:
     return None if task.owner is None else task.owner.partition('/')[0]
 
 
+def answer(task: model.Task) -> dict[str, Any]:
+    """Return the answer that shows a task."""
+    return {'task': _render_task(task, paging.utcnow())}
+
+
 @validation.query(schemas.LIST_QUERY)
 @validation.response(200, schemas.LIST)
 def list_tasks(req: Request) -> dict[str, Any]:
@@ -89,7 +94,7 @@ def show_task(req: Request) -> dict[str, Any]:
     """Show a task."""
     project_id = req.readable('csbs:tasks:list_all_projects')
     task = db.get(req.rt.db, req.args['task_id'], project_id)
-    return {'task': _render_task(task, paging.utcnow())}
+    return answer(task)
 
 
 @validation.body(schemas.CANCEL)
@@ -97,4 +102,4 @@ def show_task(req: Request) -> dict[str, Any]:
 def cancel_task(req: Request) -> dict[str, Any]:
     """Cancel a task."""
     task = actions.cancel(req.rt, req.context, req.args['task_id'])
-    return {'task': _render_task(task, paging.utcnow())}
+    return answer(task)

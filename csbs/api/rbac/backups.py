@@ -62,6 +62,13 @@ RULES = [
         '/v1/backups/{backup_id}/restore',
     ),
     base.rule(
+        'backups:verify',
+        base.MEMBER,
+        'Look whether a backup can be restored.',
+        'POST',
+        '/v1/backups/{backup_id}/verify',
+    ),
+    base.rule(
         'backups:create_server',
         base.MEMBER,
         'Make a new server from a backup.',

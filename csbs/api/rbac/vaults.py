@@ -62,4 +62,11 @@ RULES = [
         'POST',
         '/v1/vaults/{vault_id}/renew',
     ),
+    base.rule(
+        'vaults:verify',
+        base.MEMBER,
+        'Look whether all backups of a vault can be restored.',
+        'POST',
+        '/v1/vaults/{vault_id}/verify',
+    ),
 ]

@@ -151,6 +151,18 @@ class SamplesTest(stack.StackTestCase):
             expect=202,
         )['backup']
         self.finish(restored)
+        for kind, where in (
+            ('backup', path),
+            ('vault', f'/v1/vaults/{vault_id}'),
+        ):
+            verified = self.sample(
+                f'verify_{kind}',
+                'POST',
+                f'{where}/verify',
+                {'verify': {'mode': 'deep', 'percent': 100}},
+                expect=202,
+            )['task']
+            self.finish({'task_id': verified['id']})
         backup_id: str = backup['id']
         return backup_id
 

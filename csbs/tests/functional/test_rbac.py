@@ -45,6 +45,7 @@ LEAST: Mapping[Key, str] = {
     ('DELETE', '/v1/vaults/{vault_id}'): 'manager',
     ('POST', '/v1/vaults/{vault_id}/extend'): 'member',
     ('POST', '/v1/vaults/{vault_id}/renew'): 'member',
+    ('POST', '/v1/vaults/{vault_id}/verify'): 'member',
     ('PUT', '/v1/vaults/{vault_id}/policies/{policy_id}'): 'member',
     ('DELETE', '/v1/vaults/{vault_id}/policies/{policy_id}'): 'member',
     ('GET', '/v1/backups'): 'reader',
@@ -54,6 +55,7 @@ LEAST: Mapping[Key, str] = {
     ('DELETE', '/v1/backups/{backup_id}'): 'member',
     ('POST', '/v1/backups/{backup_id}/restore'): 'member',
     ('POST', '/v1/backups/{backup_id}/servers'): 'member',
+    ('POST', '/v1/backups/{backup_id}/verify'): 'member',
     ('GET', '/v1/policies'): 'reader',
     ('POST', '/v1/policies'): 'member',
     ('GET', '/v1/policies/{policy_id}'): 'reader',
@@ -93,6 +95,8 @@ BODIES: Mapping[Key, dict[str, Any]] = {
     },
     ('PATCH', '/v1/backups/{backup_id}'): {'backup': {'name': 'new'}},
     ('POST', '/v1/backups/{backup_id}/restore'): {'restore': {}},
+    ('POST', '/v1/backups/{backup_id}/verify'): {'verify': {}},
+    ('POST', '/v1/vaults/{vault_id}/verify'): {'verify': {}},
     ('POST', '/v1/backups/{backup_id}/servers'): {'server': {'name': 'new'}},
     ('POST', '/v1/policies'): {
         'policy': {
