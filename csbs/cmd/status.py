@@ -55,6 +55,16 @@ class Checks(upgradecheck.UpgradeCommands):
             return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
+    def _cloud(self) -> upgradecheck.Result:
+        # Whoever runs this waits for it: an outage is not waited out.
+        self._conf.set_override('outage', 0, 'openstack')
+        try:
+            driver = plugins.load('csbs.cloud', self._conf.protection.cloud)
+            driver(self._conf).check()
+        except (plugins.UnknownDriver, exception.CsbsError) as error:
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
     def _keys(self) -> upgradecheck.Result:
         try:
             keys.from_conf(self._conf).check()
@@ -95,6 +105,7 @@ class Checks(upgradecheck.UpgradeCommands):
     _upgrade_checks = (
         ('Tables are up to date', _tables),
         ('Drivers are there', _drivers),
+        ('The cloud can be worked with', _cloud),
         ('Keys can be made and had', _keys),
         ('Object store answers', _object_store),
     )

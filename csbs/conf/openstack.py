@@ -29,11 +29,11 @@ OPTS: list[cfg.Opt] = [
         help='The region whose services are used. Needed when there are '
         'several.',
     ),
-    cfg.StrOpt(
-        'interface',
-        default='internal',
-        choices=('public', 'internal', 'admin'),
-        help='Which endpoints of Nova, Cinder and Barbican are used.',
+    cfg.ListOpt(
+        'valid_interfaces',
+        default=['internal', 'public'],
+        help='Which endpoints of Nova and Cinder are used, in order of '
+        'preference.',
     ),
     cfg.StrOpt(
         'my_ip',

@@ -247,7 +247,7 @@ class Clients:
             # service asks; and services let expired tokens of users pass.
             'auth': service_token.ServiceTokenAuthWrapper(auth, self._auth),
             'region_name': self._section.region_name,
-            'endpoint_type': self._section.interface,
+            'endpoint_type': self._section.valid_interfaces,
             'retriable_status_codes': [_TOO_MANY],
             'status_code_retries': 4
             if patient and self._section.outage
@@ -298,7 +298,7 @@ class Clients:
             data = adapter.Adapter(
                 self._sessions[patient],
                 service_type=service.service_type,
-                interface=self._section.interface,
+                interface=self._section.valid_interfaces,
                 region_name=self._section.region_name,
             ).get_endpoint_data()
         if data is None:

@@ -97,7 +97,7 @@ password = {password}
 user_domain_id = default
 project_id = {project_id}
 region_name = {region}
-interface = public
+valid_interfaces = public
 my_ip = 127.0.0.1
 settle = 20
 {openstack}

@@ -15,7 +15,9 @@
 import contextlib
 import io
 import pathlib
+import socket
 import sys
+import time
 from unittest import mock
 
 import fixtures
@@ -61,6 +63,7 @@ class StatusTest(base.TestCase):
         code, printed = self.check()
         self.assertEqual(0, code, printed)
         self.assertIn('Keys can be made and had', printed)
+        self.assertIn('The cloud can be worked with', printed)
         self.assertEqual({}, self.cloud.secrets)
 
     def test_the_key_manager_is_away(self) -> None:
@@ -75,3 +78,58 @@ class StatusTest(base.TestCase):
         code, printed = self.check()
         self.assertEqual(2, code, printed)
         self.assertIn('does not permit', printed)
+
+    def use_openstack(self, more: str, auth_url: str | None = None) -> None:
+        """Let the configuration name a cloud with an identity service."""
+        with open(self.config, 'a') as config:
+            config.write(
+                f"""
+[protection]
+cloud = openstack
+[openstack]
+{more}
+auth_url = {auth_url or self.cloud.url + '/identity/v3'}
+username = csbs
+password = {cloud.PASSWORD}
+project_name = service
+user_domain_id = default
+project_domain_id = default
+"""
+            )
+
+    def test_no_credentials_for_the_cloud(self) -> None:
+        self.use_openstack('')
+        code, printed = self.check()
+        self.assertEqual(2, code, printed)
+        self.assertIn('There are no credentials for OpenStack', printed)
+
+    def test_the_cloud_lacks_nova(self) -> None:
+        self.use_openstack('auth_type = password')
+        code, printed = self.check()
+        self.assertEqual(2, code, printed)
+        self.assertIn('endpoint for compute service not found', printed)
+
+    def test_an_outage_is_not_waited_out(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(('127.0.0.1', 0))
+            port = unused.getsockname()[1]
+            self.use_openstack(
+                'auth_type = password\noutage = 600',
+                f'http://127.0.0.1:{port}/v3',
+            )
+            begin = time.monotonic()
+            code, printed = self.check()
+        self.assertEqual(2, code, printed)
+        self.assertIn('The versions of Nova:', printed)
+        self.assertLess(time.monotonic() - begin, 30)
+
+    def test_the_client_of_ceph_is_missing(self) -> None:
+        self.use_openstack('auth_type = password')
+        with open(self.config, 'a') as config:
+            config.write('[rbd]\npools = volumes\n')
+        self.useFixture(
+            fixtures.MonkeyPatch('sys.modules', {**sys.modules, 'rados': None})
+        )
+        code, printed = self.check()
+        self.assertEqual(2, code, printed)
+        self.assertIn('python3-rados and python3-rbd', printed)

@@ -17,6 +17,7 @@ import logging
 import time
 from typing import Any
 
+from cinderclient import exceptions as cinder_exceptions
 import fixtures
 
 from csbs import conf as csbs_conf
@@ -202,7 +203,9 @@ class TokenTest(fakes.OpenStackTestCase):
         api = self.driver._clients.tenant(self.task(users))
         assert api is not None
         other = self.make_volume(project_id=fakes.OTHER_PROJECT)
-        self.assertRaises(Exception, api.cinder.volumes.get, other.id)
+        self.assertRaises(
+            cinder_exceptions.NotFound, api.cinder.volumes.get, other.id
+        )
         mine = self.make_volume()
         self.assertEqual(mine.id, api.cinder.volumes.get(mine.id).id)
 

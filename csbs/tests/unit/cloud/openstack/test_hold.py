@@ -16,6 +16,8 @@
 import itertools
 from typing import Any
 
+from novaclient import exceptions as nova_exceptions
+
 from csbs import exception
 from csbs.domain import model
 from csbs.tests.unit.cloud.openstack import fakes
@@ -98,7 +100,7 @@ class HoldTest(HoldTestCase):
         )
         assert owner is not None
         for work in (owner.nova.servers.start, owner.nova.servers.unlock):
-            self.assertRaises(Exception, work, made.id)
+            self.assertRaises(nova_exceptions.ClientException, work, made.id)
         self.assert_held(made)
 
     def test_locked_by_an_administrator(self) -> None:
