@@ -46,9 +46,11 @@ class Text:
         self.rows: dict[str, int] = dict.fromkeys(rows.COLUMNS, 0)
         for table, lines in (
             ('vaults', rows.of_vaults(world)),
+            ('vault_tags', rows.of_vault_tags(world)),
             ('policies', rows.of_policies(world)),
             ('policy_servers', rows.of_policy_servers(world)),
             ('tasks', rows.of_queue(world)),
+            ('quotas', rows.of_quotas(world)),
         ):
             self._write((table, line) for line in lines)
         self._write(rows.of_backups(world))

@@ -21,6 +21,7 @@ is fast there is fast for everybody.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -35,8 +36,11 @@ from csbs.api.schemas import policies as policy_schemas
 from csbs.api.schemas import tasks as task_schemas
 from csbs.api.schemas import vaults as vault_schemas
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import paging
 from csbs.db import policies
+from csbs.db import quotas
+from csbs.db import runs
 from csbs.db import session
 from csbs.db import tasks
 from csbs.db import vaults
@@ -154,7 +158,9 @@ class Questions:
         yield from self._of_vaults()
         yield from self._of_backups()
         yield from self._of_policies()
+        yield from self._of_quotas()
         yield from self._of_tasks()
+        yield from self._of_runs()
 
     def _find(
         self,
@@ -210,6 +216,8 @@ class Questions:
         self, noun: _Noun, column: str, schema: Mapping[str, Any]
     ) -> list[Any]:
         """Return values that many, few and no rows have."""
+        if column == 'tags':
+            return [('gold',), ('gold', 'team-1'), ('never',)]
         if 'enum' in schema:
             return list(schema['enum'])
         if schema.get('format') == 'date-time':
@@ -266,6 +274,10 @@ class Questions:
             lambda: db.run(lambda: vaults.take_room(db, large, 1)),
         )
         yield (
+            'vault: terms that have ended',
+            lambda: vaults.past_term(db, worlds.NOW, PAGE),
+        )
+        yield (
             'vault: due for collection',
             lambda: vaults.due_for_collection(db, worlds.NOW),
         )
@@ -279,7 +291,7 @@ class Questions:
         ]
         yield (
             'backup: chain of a volume',
-            lambda: backups.chain(db, self._world.large_vault, pick(volumes)),
+            lambda: charges.chain(db, self._world.large_vault, pick(volumes)),
         )
 
         def latest() -> None:
@@ -305,10 +317,43 @@ class Questions:
 
         yield ('backup: of a policy by schedule', of_policy)
 
+        yield (
+            'backup: newest of a volume',
+            lambda: charges.newest_item(
+                db, self._world.large_vault, pick(volumes)
+            ),
+        )
+        yield (
+            'backup: charges out of date',
+            lambda: charges.unbalanced(
+                db, self._world.large_vault, [pick(volumes)]
+            ),
+        )
+        yield (
+            'backup: what retention counts',
+            lambda: backups.made_by(db, pick(self._some['policies']).id),
+        )
+        yield (
+            'backup: a name that is free',
+            lambda: backups.name_taken(
+                db, pick(self._large).id, 'autobk_none'
+            ),
+        )
+
+        busy = max(server.keeps for server in self._large)
+        many = {one.id for one in self._large if one.keeps == busy}
+        long = [one for one in self._some['backups'] if one.server_id in many]
+
+        def hand_on() -> None:
+            backup = pick(long)
+            db.run(lambda: charges.hand_on(db, backup.id))
+
+        yield ('backup: hand its charge on', hand_on)
+
         def charge() -> None:
             item = pick(pick(self._some['backups']).items)
             db.run(
-                lambda: backups.charge(db, item.id, item.charged_bytes, None)
+                lambda: charges.charge(db, item.id, item.charged_bytes, None)
             )
 
         yield ('backup: charge an item', charge)
@@ -336,25 +381,19 @@ class Questions:
         def take() -> None:
             policy = self._chance.choice(self._some['policies'])
             policy = policies.get(db, policy.id)
-            db.run(
-                lambda: policies.take_pruning(
-                    db, policy, policy.prune_at + taken
-                )
-            )
+            later = (policy.prune_at or worlds.NOW) + taken
+            db.run(lambda: policies.take_pruning(db, policy, later))
 
         yield ('policies: take a pruning', take)
         large = self._world.large_project
         yield (
-            'policies: quota of a project',
-            lambda: policies.find(db, large, {}, paging.Page(20)),
+            'policies: a name that is free',
+            lambda: policies.name_taken(db, large, 'Policy-none'),
         )
         yield (
-            'policies: quota of a vault',
-            lambda: policies.find(
-                db,
-                None,
-                {'vault_id': self._world.large_vault},
-                paging.Page(11),
+            'policies: servers that fail',
+            lambda: policies.failing(
+                db, self._chance.choice(self._some['policies']).id
             ),
         )
         yield (
@@ -363,6 +402,67 @@ class Questions:
                 db, [one.id for one in self._large[:PAGE]]
             ),
         )
+
+    def _of_quotas(self) -> Iterator[_Named]:
+        db, large = self._db, self._world.large_project
+        yield ('quota: usage of a project', lambda: quotas.usage(db, large))
+        yield ('quota: own limits', lambda: quotas.own(db, large))
+        for resource, count in (
+            ('vaults', vaults.count),
+            ('policies', policies.count),
+        ):
+
+            def take(
+                count: Callable[[session.Database, str], int] = count,
+            ) -> None:
+                quotas.lock(db, large)
+                count(db, large)
+
+            yield (
+                f'quota: count {resource}',
+                functools.partial(db.run, take),
+            )
+        yield (
+            'quota: count policies of a vault',
+            lambda: policies.count_of_vault(db, self._world.large_vault),
+        )
+
+    def _of_runs(self) -> Iterator[_Named]:
+        db, pick = self._db, self._chance.choice
+        known = tasks.find(
+            db,
+            self._world.large_project,
+            {'kind': model.TaskKind.POLICY_RUN},
+            paging.Page(PAGE),
+        )
+        yield (
+            'runs: unfinished one of a policy',
+            lambda: runs.unfinished(db, pick(self._some['policies']).id),
+        )
+        yield ('runs: parts', lambda: runs.parts(db, pick(known).id))
+        yield (
+            'runs: let held parts go',
+            lambda: db.run(lambda: runs.release(db, pick(known).id, 4)),
+        )
+        yield (
+            'runs: names of busy servers',
+            lambda: tasks.server_names(
+                db, [one.id for one in self._some['tasks'][:PAGE]]
+            ),
+        )
+
+        class Back(Exception):
+            """Nothing is to be forgotten for good."""
+
+        def forget() -> None:
+            def work() -> None:
+                runs.forget(db, worlds.NOW - 60 * worlds.DAY, PAGE)
+                raise Back()
+
+            with contextlib.suppress(Back):
+                db.run(work)
+
+        yield ('runs: forget 100 old tasks', forget)
 
     def _of_tasks(self) -> Iterator[_Named]:
         db = self._db
@@ -377,14 +477,6 @@ class Questions:
             tasks.active(db, backup_id=backup_id)
 
         yield ('tasks: that read a backup', readers)
-        yield (
-            'tasks: runs of a project',
-            lambda: tasks.active(
-                db,
-                kind=model.TaskKind.POLICY_RUN,
-                project_id=self._world.large_project,
-            ),
-        )
         yield (
             'tasks: collections of a vault',
             lambda: tasks.active(

@@ -28,12 +28,13 @@ COLUMNS = {
     'vaults': (
         'id project_id name description capacity_gb months status key_ref '
         'task_id stored_bytes collect_due_at created_at updated_at expires_at '
-        'used_bytes backup_count'
+        'used_bytes backup_count protected_bytes lock_days'
     ).split(),
+    'vault_tags': 'vault_id tag'.split(),
     'policies': (
         'id project_id name enabled vault_id schedule retention_kind '
-        'retention_value allow_pause next_run_at prune_at created_at '
-        'updated_at'
+        'retention_value allow_pause max_parallel next_run_at fire_at '
+        'prune_at created_at updated_at'
     ).split(),
     'policy_servers': 'server_id policy_id created_at'.split(),
     'backups': (
@@ -51,11 +52,15 @@ COLUMNS = {
         'id project_id kind status backup_id server_id vault_id params '
         'result step bytes_done bytes_total attempts cancellable '
         'cancel_requested owner request_id user_id created_at started_at '
-        'finished_at heartbeat_at fault_code fault_message'
+        'finished_at heartbeat_at fault_code fault_message policy_id '
+        'parent_id'
     ).split(),
+    'quotas': 'project_id vaults policies'.split(),
 }
 
 _NULL = '\\N'
+#: days whose runs are on record; the backups before were made without
+_RUN_DAYS = 3
 _SCHEDULE = json.dumps(
     {
         'times': ['02:00'],
@@ -89,7 +94,24 @@ def of_vaults(world: worlds.World) -> Iterator[str]:
             ends,
             vault.used_bytes,
             vault.backups,
+            vault.protected_bytes,
+            7 if number % 5 == 0 else _NULL,
         )
+
+
+def of_vault_tags(world: worlds.World) -> Iterator[str]:
+    """Return the rows of tags: a team for each vault, a word for some."""
+    for number, vault in enumerate(world.vaults):
+        yield _line(vault.id, f'team-{number % 50}')
+        if number % 3 == 0:
+            yield _line(vault.id, 'gold')
+
+
+def of_quotas(world: worlds.World) -> Iterator[str]:
+    """Return the rows of quotas: only the large project has its own."""
+    for project_id in {vault.project_id: None for vault in world.vaults}:
+        own = project_id == world.large_project
+        yield _line(project_id, *((10, 100) if own else (_NULL, _NULL)))
 
 
 def of_policies(world: worlds.World) -> Iterator[str]:
@@ -118,7 +140,8 @@ def of_policies(world: worlds.World) -> Iterator[str]:
             'count',
             7 if number % 20 else 67,
             _NULL,
-            _text(run_at) if run_at else _NULL,
+            _NULL,
+            *([_text(run_at) if run_at else _NULL] * 2),
             _text(prune_at),
             _text(made + number * minute),
             _NULL,
@@ -137,6 +160,7 @@ def of_backups(world: worlds.World) -> Iterator[tuple[str, str]]:
     """Return the tables and rows of backups, their items and their tasks."""
     servers = sorted(world.servers, key=lambda one: one.second_of_day)
     before: dict[int, tuple[str, list[str]]] = {}
+    runs: dict[tuple[str | None, int], str] = {}
     today = worlds.NOW.replace(hour=0)
     for age in range(max(one.keeps for one in servers) - 1, -1, -1):
         for server in servers:
@@ -144,7 +168,30 @@ def of_backups(world: worlds.World) -> Iterator[tuple[str, str]]:
                 moment = today + datetime.timedelta(
                     days=-age, seconds=server.second_of_day
                 )
-                yield from _of_backup(world, server, age, moment, before)
+                run_id: str | None = None
+                if server.policy_id and age < _RUN_DAYS:
+                    key = (server.policy_id, age)
+                    if key not in runs:
+                        runs[key] = world.new_id()
+                        yield 'tasks', _of_run(server, runs[key], moment)
+                    run_id = runs[key]
+                yield from _of_backup(
+                    world, server, age, moment, before, run_id
+                )
+
+
+def _of_run(
+    server: worlds.Server, run_id: str, moment: datetime.datetime
+) -> str:
+    return of_task(
+        run_id,
+        server.project_id,
+        'succeeded',
+        moment,
+        (_NULL, _NULL, server.vault.id),
+        kind='policy_run',
+        policy_id=server.policy_id,
+    )
 
 
 def _of_backup(
@@ -153,6 +200,7 @@ def _of_backup(
     age: int,
     moment: datetime.datetime,
     before: dict[int, tuple[str, list[str]]],
+    run_id: str | None,
 ) -> Iterator[tuple[str, str]]:
     backup_id, task_id = world.new_id(), world.new_id()
     parent_id, older = before.get(server.number, (_NULL, []))
@@ -224,6 +272,8 @@ def _of_backup(
             moment,
             (backup_id, server.id, server.vault.id),
             fault if failed else None,
+            policy_id=server.policy_id,
+            parent_id=run_id,
         ),
     )
 
@@ -235,6 +285,10 @@ def of_task(
     moment: datetime.datetime,
     works_on: tuple[str, str, str],
     fault: tuple[str, str] | None = None,
+    *,
+    kind: str = 'backup',
+    policy_id: str | None = None,
+    parent_id: str | None = None,
 ) -> str:
     """Return the row of a task.
 
@@ -246,7 +300,7 @@ def of_task(
     return _line(
         task_id,
         project_id,
-        'backup',
+        kind,
         status,
         *works_on,
         _IDLE,
@@ -265,6 +319,8 @@ def of_task(
         _text(started + datetime.timedelta(minutes=7)) if over else _NULL,
         _text(started + datetime.timedelta(minutes=6)) if begun else _NULL,
         *(fault or (_NULL, _NULL)),
+        policy_id or _NULL,
+        parent_id or _NULL,
     )
 
 

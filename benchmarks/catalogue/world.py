@@ -63,6 +63,7 @@ class Vault:
     id: str
     project_id: str
     used_bytes: int = 0
+    protected_bytes: int = 0
     backups: int = 0
 
 
@@ -168,6 +169,9 @@ class World:
         )
         self.servers.append(server)
         vault.backups += server.keeps
+        vault.protected_bytes += server.size * sum(
+            not server.fails(age) for age in range(server.keeps)
+        )
         vault.used_bytes += sum(
             charged(server, size, age)
             for _, size in volumes

@@ -27,6 +27,7 @@ from csbs.actions import queue
 from csbs.actions import sealed
 from csbs.actions.runtime import Runtime
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import paging
 from csbs.db import policies as db_policies
 from csbs.db import runs as db_runs
@@ -342,7 +343,7 @@ def make_items(
             charged_bytes=domain_charge.expected(
                 volume.size,
                 older.get(volume.id),
-                db_backups.newest_item(rt.db, vault_id, volume.id),
+                db_charges.newest_item(rt.db, vault_id, volume.id),
             ),
         )
         for volume in volumes

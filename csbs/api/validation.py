@@ -210,12 +210,16 @@ def explain(error: jsonschema_exceptions.ValidationError) -> str:
     limit: Any = error.validator_value
     kind = error.validator
     value: Any = error.instance
+    schema: Any = error.schema
+    if kind == 'anyOf' and 'x-reason' not in schema:
+        # What may be null too is told of as what it is to be else.
+        parts = [e for e in error.context or () if e.validator_value != 'null']
+        return ' '.join(dict.fromkeys(explain(part) for part in parts))
     if kind == 'required':
         missing = [name for name in limit if name not in value]
         where = f'{path}.' if path else ''
         return ' '.join(f'{where}{name}: is missing.' for name in missing)
     if kind == 'additionalProperties':
-        schema: Any = error.schema
         known = schema.get('properties', {})
         extra = sorted(name for name in value if name not in known)
         where = f'{path}.' if path else ''

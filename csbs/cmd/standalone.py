@@ -139,6 +139,7 @@ class Standalone:
             protection_manager.Manager(rt),
             scheduler_manager.Manager(rt),
         ]
+        service.spare_collector()
         web = threading.Thread(target=server.serve, name='api')
         for part in parts:
             part.start()

@@ -17,15 +17,19 @@ connections, under the names that all of OpenStack uses. With ``auth_section``
 it takes its credentials from another section.
 """
 
-from typing import Any
-
 from keystoneauth1 import loading
+from keystoneauth1 import plugin
 from keystoneauth1 import session as ksa_session
+from keystoneauth1.identity import base as identity_base
 from oslo_config import cfg
 from requests import adapters
 
 #: seconds; keystoneauth would wait for ever
 _TIMEOUT = 60.0
+#: seconds for which a token must still be good to be used; with the two
+#: minutes of keystoneauth, each request would get a new one of those that
+#: last no longer
+_TOKEN_LEFT = 20
 
 #: ways to authenticate whose options are in the sample file
 _SAMPLES = ('password', 'v3applicationcredential')
@@ -81,6 +85,23 @@ def endpoint_opts(service_type: str) -> list[cfg.Opt]:
     return _tidy([option for option in found if option.dest in _ENDPOINT])
 
 
+def load_auth(
+    conf: cfg.ConfigOpts, group: str, **others: str | None
+) -> plugin.BaseAuthPlugin | None:
+    """Return the credentials of a section, or None when it has none.
+
+    :param others: what to use in place of what is written there
+    :raises keystoneauth1.exceptions.ClientException: when its options do not
+        suffice
+    """
+    credentials: plugin.BaseAuthPlugin | None = (
+        loading.load_auth_from_conf_options(conf, group, **others)
+    )
+    if isinstance(credentials, identity_base.BaseIdentityPlugin):
+        credentials.MIN_TOKEN_LIFE_SECONDS = _TOKEN_LEFT
+    return credentials
+
+
 def load_session(
     conf: cfg.ConfigOpts, group: str, *, connections: int = 10
 ) -> ksa_session.Session:
@@ -94,7 +115,7 @@ def load_session(
     """
     # Only now the files are read that say where the credentials are.
     register(conf, group)
-    auth: Any = loading.load_auth_from_conf_options(conf, group)
+    auth = load_auth(conf, group)
     if auth is None:
         section = conf[group].auth_section or group
         raise cfg.RequiredOptError('auth_type', cfg.OptGroup(section))

@@ -192,7 +192,7 @@ class Backup(Faulted, Base):
     updated_at: orm.Mapped[datetime.datetime | None]
     snapshot_at: orm.Mapped[datetime.datetime | None]
     snapshot_method: orm.Mapped[str | None] = orm.mapped_column(sa.String(32))
-    paused_seconds: orm.Mapped[float | None]
+    paused_seconds: orm.Mapped[float | None] = orm.mapped_column(sa.Double)
     items: orm.Mapped[list['Item']] = orm.relationship(
         lazy='selectin',
         order_by='Item.position',
@@ -233,14 +233,16 @@ class Task(Faulted, Locked, Base):
     __table_args__ = (
         sa.Index('ix_tasks_project', 'project_id', 'created_at', 'id'),
         sa.Index('ix_tasks_created', 'created_at', 'id'),
+        sa.Index('ix_tasks_status', 'status', 'created_at'),
         sa.Index('ix_tasks_server', 'server_id', 'created_at'),
         sa.Index('ix_tasks_vault_created', 'vault_id', 'created_at'),
         _list_index('tasks', 'status'),
         _list_index('tasks', 'kind'),
         sa.Index('ix_tasks_queue', 'status', 'held', 'created_at'),
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
-        sa.Index('ix_tasks_vault', 'vault_id', 'status'),
+        sa.Index('ix_tasks_vault', 'vault_id', 'kind', 'status'),
         sa.Index('ix_tasks_policy', 'policy_id', 'created_at'),
+        sa.Index('ix_tasks_policy_status', 'policy_id', 'status'),
         sa.Index('ix_tasks_parent', 'parent_id', 'created_at'),
         sa.Index('ix_tasks_finished', 'finished_at'),
     )

@@ -125,7 +125,8 @@ def claim(db: Database, owner: str) -> model.Task | None:
                 sa.select(models.Task.id)
                 .where(
                     models.Task.status == model.TaskStatus.QUEUED,
-                    models.Task.held.is_(False),
+                    # MySQL and MariaDB look "IS false" up in no index.
+                    models.Task.held == sa.false(),
                 )
                 .order_by(models.Task.created_at, models.Task.id)
                 .limit(1)

@@ -99,15 +99,14 @@ KINDS: Mapping[type, Kind] = {
         '1.0',
         sent=_words(
             'id project_id kind status backup_id server_id vault_id '
-            'policy_id parent_id result step bytes_done bytes_total attempts cancel_requested fault '
-            'created_at started_at finished_at'
+            'policy_id parent_id result step bytes_done bytes_total '
+            'attempts cancel_requested fault created_at started_at '
+            'finished_at'
         ),
         quiet=_words('step bytes_done'),
         # Parameters hold tokens and passwords, if encrypted ones; who asked
         # is told beside the task; the rest is between workers.
-        withheld=_words(
-            'params request_id user_id owner heartbeat_at held'
-        ),
+        withheld=_words('params request_id user_id owner heartbeat_at held'),
     ),
 }
 

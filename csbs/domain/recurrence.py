@@ -65,7 +65,7 @@ class Schedule:
                 f'timezone: there is no time zone {self.timezone}.'
             ) from None
         if bool(self.weekdays) == (self.every_days is not None):
-            raise ValueError('Give either weekdays or every_days.')
+            raise ValueError('weekdays: give either these or every_days.')
         for day in self.weekdays:
             if day not in WEEKDAYS:
                 raise ValueError(f'weekdays: {day} is not a day like mon.')

@@ -35,7 +35,6 @@ from castellan import key_manager
 from castellan.common import exception as castellan_exception
 from castellan.common.objects import symmetric_key
 from keystoneauth1 import exceptions as auth_exceptions
-from keystoneauth1 import loading
 from keystoneauth1 import plugin
 from keystoneauth1 import session as auth_session
 from oslo_config import cfg
@@ -44,6 +43,7 @@ from oslo_log import log
 from stevedore import exception as stevedore_exception
 
 from csbs import exception
+from csbs.conf import auth as conf_auth
 from csbs.keys import base
 
 LOG = log.getLogger(__name__)
@@ -165,9 +165,7 @@ class CastellanKeys:
     def _connect(self) -> tuple[Any, RequestContext]:
         with self._lock:
             if self._connection is None:
-                auth = loading.load_auth_from_conf_options(
-                    self._conf, 'vault_keys'
-                )
+                auth = conf_auth.load_auth(self._conf, 'vault_keys')
                 self._connection = (
                     key_manager.API(self._conf),
                     RequestContext(auth, self._conf.vault_keys.timeout),

@@ -27,6 +27,7 @@ from csbs.actions import backups as actions
 from csbs.actions import checks
 from csbs.cloud import base as cloud_base
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import paging
 from csbs.db import policies as db_policies
 from csbs.db import vaults as db_vaults
@@ -67,7 +68,7 @@ def settle(
     db, backup_id = run.rt.db, str(run.task.backup_id)
     _note(run, failed=fault is not None)
     if fault is not None:
-        db_backups.release_charges(db, backup_id)
+        db_charges.release(db, backup_id)
         db_backups.move(db, backup_id, _STATUS.ERROR, fault=fault)
         return
     for item_id, figures in result['items'].items():
@@ -95,7 +96,7 @@ def settle(
         'stored_bytes': vault.stored_bytes + result['stored_bytes']
     }
     volumes = [item.volume_id for item in _backup(run).items]
-    if db_backups.unbalanced(db, vault.id, volumes):
+    if db_charges.unbalanced(db, vault.id, volumes):
         # Should this worker not come to charge them, a collection will.
         changes['collect_due_at'] = paging.utcnow()
     db_vaults.update(db, vault.id, changes)

@@ -24,6 +24,7 @@ import itertools
 import uuid
 
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import session
 from csbs.db import vaults as db_vaults
 from csbs.domain import charge
@@ -54,7 +55,7 @@ def charge_new(
             one.charged_bytes for one in backup.items if one.id == item.id
         )
         charged, against, estimated = item.size, None, False
-        newest = db_backups.newest_item(db, vault_id, item.volume_id)
+        newest = db_charges.newest_item(db, vault_id, item.volume_id)
         if parent is not None and newest is not None:
             if newest.id == parent.id:
                 charged = min(
@@ -65,7 +66,7 @@ def charge_new(
                 # What it grew by may be among what changed.
                 estimated = item.size != parent.size
         db_vaults.take_room(db, vault_id, charged - taken)
-        db_backups.charge(db, item.id, charged, against, estimated=estimated)
+        db_charges.charge(db, item.id, charged, against, estimated=estimated)
 
     db.run(work)
 
@@ -90,7 +91,7 @@ def _rebalance_volume(
     volume_id: str,
 ) -> bool:
     before: model.Item | None = None
-    for link in db_backups.chain(db, vault_id, volume_id):
+    for link in db_charges.chain(db, vault_id, volume_id):
         item = link.item
         if link.estimated or link.charged_against != (
             before.id if before else None
@@ -98,7 +99,7 @@ def _rebalance_volume(
             try:
                 charged = _difference(repo, before, item)
             except errors.BackupMissing:
-                chain = db_backups.chain(db, vault_id, volume_id)
+                chain = db_charges.chain(db, vault_id, volume_id)
                 if _follows(chain, before, item):
                     raise
                 return False
@@ -126,14 +127,14 @@ def _charge(
     the earlier one saw, or at something newer.
     """
     db_vaults.lock(db, vault_id)
-    if not _follows(db_backups.chain(db, vault_id, volume_id), before, item):
+    if not _follows(db_charges.chain(db, vault_id, volume_id), before, item):
         return False
-    db_backups.charge(db, item.id, charged, before.id if before else None)
+    db_charges.charge(db, item.id, charged, before.id if before else None)
     return True
 
 
 def _follows(
-    chain: list[db_backups.ChainItem],
+    chain: list[db_charges.ChainItem],
     before: model.Item | None,
     item: model.Item,
 ) -> bool:

@@ -19,6 +19,7 @@ import uuid
 
 from csbs import exception
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import paging
 from csbs.db import tasks as db_tasks
 from csbs.db import vaults as db_vaults
@@ -40,7 +41,7 @@ def work(run: Run) -> dict[str, Any]:
             run.rt.db,
             repo,
             vault.id,
-            db_backups.unbalanced(run.rt.db, vault.id),
+            db_charges.unbalanced(run.rt.db, vault.id),
         )
         run.check()
         stats = repo.collect(

@@ -17,6 +17,7 @@ from typing import Any
 import uuid
 
 from csbs.db import backups as db_backups
+from csbs.db import charges as db_charges
 from csbs.db import paging
 from csbs.db import resources as db_resources
 from csbs.db import vaults as db_vaults
@@ -57,7 +58,7 @@ def settle(
         )
         return
     db_vaults.lock(db, str(run.task.vault_id))
-    db_backups.hand_on_charges(db, backup_id)
+    db_charges.hand_on(db, backup_id)
     db_backups.delete(db, backup_id)
     db_vaults.update(
         db, str(run.task.vault_id), {'collect_due_at': paging.utcnow()}

@@ -40,6 +40,7 @@ def _application() -> 'WSGIApplication':
         with _lock:
             if _built is None:
                 _built = app.create_app(service.build_runtime())
+                service.spare_collector()
     return _built
 
 

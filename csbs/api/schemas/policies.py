@@ -55,11 +55,13 @@ SCHEDULE = types.record(
         'times': _TIMES,
         'timezone': types.ID,
         'weekdays': _WEEKDAYS,
-        'every_days': _EVERY_DAYS,
+        'every_days': types.nullable(_EVERY_DAYS),
     },
     ['times'],
 )
-RETENTION = types.record({'kind': _KIND, 'value': _VALUE}, ['kind'])
+RETENTION = types.record(
+    {'kind': _KIND, 'value': types.nullable(_VALUE)}, ['kind']
+)
 
 POLICY = types.resource(
     'Policy',

@@ -47,6 +47,7 @@ import urllib3
 
 from csbs import context as csbs_context
 from csbs import exception
+from csbs.conf import auth as conf_auth
 
 T = TypeVar('T')
 
@@ -226,9 +227,7 @@ class Clients:
         :param others: what to use in place of what is written there
         """
         try:
-            auth = loading.load_auth_from_conf_options(
-                self._conf, GROUP, **others
-            )
+            auth = conf_auth.load_auth(self._conf, GROUP, **others)
         except ks_exceptions.ClientException as error:
             raise exception.CloudError(
                 f'The options of [{GROUP}] are not right: {error}'

@@ -173,7 +173,7 @@ class Groups:
                 cinder.groups,
                 [group_id],
                 'group',
-                self._section.volume_timeout,
+                self._section,
             )
         if found:
             self._put_right(sorted(volume_ids))
@@ -199,7 +199,7 @@ class Groups:
             self._clients.service().cinder.group_snapshots,
             ids,
             'group snapshot',
-            self._section.volume_timeout,
+            self._section,
         )
 
     def _snapshots_of(self, group_id: str) -> list[str]:

@@ -198,7 +198,7 @@ class Maker:
                 volumes,
                 [volume_id],
                 'volume',
-                self._section.volume_timeout,
+                self._section,
                 api.cinder.volumes.delete,
             )
         return bool(found)

@@ -160,9 +160,7 @@ class Freezer:
         found = temporary.find(
             snapshots, data.get('snapshot_id'), data['mark']
         )
-        temporary.remove(
-            snapshots, found, 'snapshot', self._section.volume_timeout
-        )
+        temporary.remove(snapshots, found, 'snapshot', self._section)
         return bool(found)
 
     def _job(

@@ -37,6 +37,8 @@ import time
 from typing import Any
 import uuid
 
+from oslo_utils import timeutils
+
 from csbs import exception
 from csbs.cloud import base
 from csbs.cloud.openstack import clients
@@ -128,48 +130,94 @@ def remove(
     manager: Any,
     ids: Sequence[str],
     noun: str,
-    timeout: float,
+    section: Any,
     delete: Callable[[str], Any] | None = None,
 ) -> None:
     """Delete things of Cinder's and see that they are gone.
 
-    Cinder takes back the deletion of a snapshot whose clone still exists
-    without saying so, and a volume may be busy for a moment: what is there
-    and not being deleted is deleted again.
-
+    :param section: the options of the cloud
     :param delete: in place of the manager's own
     :raises CloudError: when one is still there when the time is up, or
         Cinder keeps refusing, or failing
     """
     for one in ids:
-        failed: list[float] = []
+        clients.wait_for(
+            _Removal(manager, one, noun, section, delete).look,
+            f'{noun} {one} to be deleted',
+            section.volume_timeout,
+        )
 
-        def look(one: str = one, failed: list[float] = failed) -> bool | None:
-            try:
-                with clients.translated(f'The {noun} {one}'):
-                    status = manager.get(one).status
-                    if status == 'error_deleting':
-                        # Cinder does not try again by itself.
-                        manager.reset_state(one, 'error')
-                    if status != 'deleting':
-                        (delete or manager.delete)(one)
-                    if status == 'error_deleting':
-                        raise exception.CloudRefused(
-                            f'The {noun} {one} cannot be deleted; the log '
-                            'of Cinder says why.'
-                        )
-            except clients.Missing:
-                return True
-            except exception.CloudRefused:
-                failed.append(time.monotonic())
-                if failed[-1] - failed[0] > min(_PATIENCE, timeout):
-                    raise
-            else:
-                if status != 'deleting':
-                    failed.clear()
-            return None
 
-        clients.wait_for(look, f'{noun} {one} to be deleted', timeout)
+class _Removal:
+    """One thing of Cinder's that shall go.
+
+    Cinder takes back the deletion of a snapshot whose clone still exists
+    without saying so, and a volume may be busy for a moment: what is there
+    and not being deleted is deleted again. Cinder's API hands its work on
+    over a message bus that may lose it, and then nobody works on what it
+    says is being made or deleted. Being deleted twice does no harm.
+    """
+
+    def __init__(
+        self,
+        manager: Any,
+        one: str,
+        noun: str,
+        section: Any,
+        delete: Callable[[str], Any] | None,
+    ) -> None:
+        self._manager = manager
+        self._id = one
+        self._what = f'The {noun} {one}'
+        self._section = section
+        self._delete = delete or manager.delete
+        self._refused: float | None = None
+        self._asked: float | None = None
+
+    def look(self) -> bool | None:
+        """Take the next step; return whether it is gone, or else None."""
+        try:
+            with clients.translated(self._what):
+                self._step(self._manager.get(self._id))
+        except clients.Missing:
+            return True
+        except exception.CloudRefused:
+            now = time.monotonic()
+            if self._refused is None:
+                self._refused = now
+            patience = min(_PATIENCE, self._section.volume_timeout)
+            if now - self._refused > patience:
+                raise
+        return None
+
+    def _step(self, found: Any) -> None:
+        now = time.monotonic()
+        if found.status == 'deleting':
+            if self._asked is None:
+                self._asked = now
+            if now - self._asked < self._section.settle:
+                return
+            LOG.warning('%s is not being deleted; trying again', self._what)
+        elif found.status == 'creating' and self._is_old(found):
+            LOG.warning('%s is not being made any more', self._what)
+        elif found.status != 'error_deleting':
+            self._delete(self._id)
+            self._refused, self._asked = None, now
+            return
+        # Cinder does not try again by itself.
+        self._manager.reset_state(self._id, 'error')
+        self._delete(self._id)
+        self._asked = now
+        if found.status == 'error_deleting':
+            raise exception.CloudRefused(
+                f'{self._what} cannot be deleted; the log of Cinder says why.'
+            )
+
+    def _is_old(self, found: Any) -> bool:
+        return timeutils.is_older_than(
+            timeutils.parse_isotime(found.created_at),
+            self._section.volume_timeout,
+        )
 
 
 def leftovers(api: clients.Api) -> Iterator[model.Resource]:

@@ -44,8 +44,8 @@ class CatalogueSuite(testtools.TestCase):
         for wanted in world.vaults[::7]:
             found = vaults.get(self.db, wanted.id)
             self.assertEqual(
-                (wanted.used_bytes, wanted.backups),
-                (found.used_bytes, found.backup_count),
+                (wanted.used_bytes, wanted.protected_bytes, wanted.backups),
+                (found.used_bytes, found.protected_bytes, found.backup_count),
             )
         asked = list(questions.Questions(self.db, world))
         self.assertGreater(len(asked), 60)

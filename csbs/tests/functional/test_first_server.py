@@ -40,6 +40,9 @@ class FirstServerTest(base.OpenStackTestCase):
                 sys.executable,
                 '-c',
                 _STANDALONE,
+                # Not that of a csbs which is installed on this machine.
+                '--config-file',
+                os.devnull,
                 '--state-dir',
                 str(self.state),
                 '--port',

@@ -93,6 +93,22 @@ class PoliciesTest(stack.StackTestCase):
             )
             self.assertIn(word, error['detail'])
 
+    def test_what_was_shown_can_be_given_back(self) -> None:
+        for schedule in (
+            {'times': ['02:00'], 'weekdays': ['mon']},
+            {'times': ['02:00'], 'every_days': 3},
+        ):
+            policy = self.make_policy(schedule=schedule)
+            names = ('schedule', 'retention')
+            changed = self.call(
+                'PATCH',
+                f'/v1/policies/{policy["id"]}',
+                {'policy': {name: policy[name] for name in names}},
+                expect=200,
+            )['policy']
+            for name in names:
+                self.assertEqual(policy[name], changed[name])
+
     def test_run_now(self) -> None:
         path = self.bind(self.make_policy())
         backups = self.run_now(path)

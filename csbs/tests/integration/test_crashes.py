@@ -24,7 +24,9 @@ from csbs.tests.integration import cloud
 _DATA = 400
 
 
-class CrashTest(base.IntegrationTestCase):
+class CrashTestCase(base.IntegrationTestCase):
+    """A server, and a worker that dies on it."""
+
     volume_type = 'ceph'
 
     @classmethod
@@ -61,6 +63,16 @@ class CrashTest(base.IntegrationTestCase):
     def status(self, server: Any) -> str:
         found: str = self.cloud.admin.compute.get_server(server.id).status
         return found
+
+    def forget_backups(self) -> None:
+        """Delete all backups, so that the next one is full."""
+        for backup in self.call('GET', '/v1/backups')['backups']:
+            path = f'/v1/backups/{backup["id"]}'
+            self.finish(self.call('DELETE', path)['backup'])
+
+
+class CrashTest(CrashTestCase):
+    """The short way to Ceph."""
 
     def test_in_the_pause(self) -> None:
         """The schedulers let the server go on, without any worker."""
@@ -148,12 +160,6 @@ class CrashTest(base.IntegrationTestCase):
             self.assert_nothing_left()
             self.owner.connection.compute.delete_server(made)
 
-    def forget_backups(self) -> None:
-        """Delete all backups, so that the next one is full."""
-        for backup in self.call('GET', '/v1/backups')['backups']:
-            path = f'/v1/backups/{backup["id"]}'
-            self.finish(self.call('DELETE', path)['backup'])
-
     def rewrite(self, seed: int) -> None:
         """Write something else on the data disk, behind csbs' back."""
         compute = self.owner.connection.compute
@@ -194,13 +200,12 @@ class GenericCrashTest(CrashTest):
     rbd = False
 
 
-class GroupCrashTest(CrashTest):
+class GroupCrashTest(CrashTestCase):
     """With the volumes in a group of Cinder's."""
 
     volume_type = 'ceph-cg'
 
-    def test_in_the_pause(self) -> None:
-        """There is none, but a group with the user's volumes in it."""
+    def test_in_the_group(self) -> None:
         blocks = self.cloud.admin.block_storage
 
         def grouped() -> bool:

@@ -32,7 +32,11 @@ class OutageTest(base.IntegrationTestCase):
     rbd = False
     alone = True
     outage = float(os.environ.get('CSBS_TEST_OUTAGE', '60'))
-    options = {'scheduler': 'dead_after = 180'}
+    options = {
+        'scheduler': 'dead_after = 180',
+        # What Cinder has to make when the message bus goes is never made.
+        'openstack': 'volume_timeout = 240',
+    }
 
     @classmethod
     def make_more(cls) -> None:

@@ -143,3 +143,12 @@ class GenericServersTest(ServersTest):
     """The way through Cinder and os-brick."""
 
     rbd = False
+    kinds = {**ServersTest.kinds, 'loop': ('loop', 'loop')}
+
+    def test_block_devices(self) -> None:
+        """Disks that are attached as files of the host's, as by iSCSI."""
+        types = self.cloud.admin.block_storage.types()
+        if 'loop' not in {each.name for each in types}:
+            self.skipTest('there is no volume type "loop"')
+        server, backup = self.check_two_backups('loop')
+        self.check_restore(server, backup, ('vda', 'vdb'))

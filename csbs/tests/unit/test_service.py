@@ -12,6 +12,8 @@
 
 """The configured object store is opened, and what it shares is shared."""
 
+import gc
+
 import fixtures
 
 from csbs import conf as csbs_conf
@@ -19,6 +21,16 @@ from csbs import plugins
 from csbs import service
 from csbs.store import errors
 from csbs.tests import base
+
+
+class SpareCollectorTest(base.TestCase):
+    def test_what_is_there_is_not_looked_through(self) -> None:
+        self.addCleanup(gc.unfreeze)
+        present = [[one] for one in range(9)]
+        service.spare_collector()
+        self.assertGreater(gc.get_freeze_count(), 10000)
+        looked_through = {id(one) for one in gc.get_objects()}
+        self.assertFalse(looked_through & {id(one) for one in present})
 
 
 class ObjectStoresTest(base.TestCase):

@@ -46,8 +46,11 @@ _INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     'tasks': {
         'created': ('created_at', 'id'),
+        'status': ('status', 'created_at'),
+        'vault': ('vault_id', 'kind', 'status'),
         'server': ('server_id', 'created_at'),
         'vault_created': ('vault_id', 'created_at'),
+        'policy_status': ('policy_id', 'status'),
     },
     'policies': {'created': ('created_at', 'id')},
 }
@@ -62,6 +65,7 @@ def upgrade() -> None:
                 table,
                 ['project_id', column, 'created_at', 'id'],
             )
+    op.drop_index('ix_tasks_vault', 'tasks')
     for table, indexes in _INDEXES.items():
         for name, names in indexes.items():
             op.create_index(f'ix_{table}_{name}', table, list(names))

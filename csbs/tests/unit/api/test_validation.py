@@ -39,6 +39,7 @@ THING = types.wrapped(
             },
             'on': types.BOOLEAN,
             'note': types.nullable(types.STRING),
+            'share': types.nullable({'type': 'integer', 'maximum': 9}),
         },
         ['name'],
         minProperties=1,
@@ -106,6 +107,9 @@ class CheckTest(base.TestCase):
         )
         self.assertEqual(
             'thing.size: must be at most 9.', self.refused(size=10)
+        )
+        self.assertEqual(
+            'thing.share: must be at most 9.', self.refused(share=10)
         )
         self.assertEqual(
             'thing.kind: must be one of a, b.', self.refused(kind='c')

@@ -25,6 +25,7 @@ import testtools
 from csbs import context as csbs_context
 from csbs import exception
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import models
 from csbs.db import outbox
 from csbs.db import paging
@@ -184,7 +185,7 @@ class OutboxSuite(testtools.TestCase):
         policies.take_pruning(self.db, policy, later)
         tasks.beat(self.db, task.id, 'me', bytes_done=5, step='writing')
         backups.touch(self.db, backup.id, model.BackupStatus.AVAILABLE)
-        backups.charge(self.db, backup.items[0].id, 0, None)
+        charges.charge(self.db, backup.items[0].id, 0, None)
         self.assertRaises(
             exception.TaskLost, tasks.beat, self.db, task.id, 'other'
         )

@@ -28,6 +28,7 @@ from alembic.runtime import migration as alembic_migration
 
 from csbs import exception
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import models
 from csbs.db import paging
 from csbs.db import resources
@@ -277,13 +278,13 @@ class DatabaseSuite(
         second = self.add_backup(vault, status=model.BackupStatus.RESTORING)
         self.add_backup(vault, status=model.BackupStatus.DELETING)
         self.add_backup(vault, status=model.BackupStatus.ERROR)
-        chain = backups.chain(self.db, vault.id, 'volume')
+        chain = charges.chain(self.db, vault.id, 'volume')
         self.assertEqual(
             [first.items[0], second.items[0]], [one.item for one in chain]
         )
         latest = backups.latest(self.db, 'server', vault.id)
         self.assertEqual(second, latest)
-        last = backups.Last(second.id, second.created_at)
+        last = backups.Last(second.id, second.server_name, second.created_at)
         for project_id in ('project', None):
             self.assertEqual(
                 {'server': last},

@@ -80,5 +80,6 @@ def _insert(tx: orm.Session, name: str, **values: object) -> None:
             values.setdefault(column.name, value)
     tx.execute(table.insert().values(values))
 
+
 class SqliteMigrationTest(migration_suite.MigrationSuite, base.TestCase):
     pass

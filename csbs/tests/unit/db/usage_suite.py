@@ -24,6 +24,7 @@ import testtools
 
 from csbs import exception
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import models
 from csbs.db import session
 from csbs.db import vaults
@@ -100,23 +101,23 @@ class UsageSuite(testtools.TestCase):
                 item = chance.choice(items)
                 against = chance.choice(present)
                 other = backups.get(self.db, against).items
-                backups.charge(
+                charges.charge(
                     self.db,
                     item.id,
                     chance.randrange(1000),
                     other[0].id if other else None,
                 )
             case 3:
-                backups.release_charges(self.db, backup_id)
+                charges.release(self.db, backup_id)
             case 4 if len(present) > 2:
                 backups.delete(self.db, backup_id)
                 present.remove(backup_id)
             case 5:
-                backups.hand_on_charges(self.db, backup_id)
+                charges.hand_on(self.db, backup_id)
             case 6:
                 self.take_a_step(chance, backup_id)
             case _:
-                backups.charge(self.db, str(uuid.uuid4()), 7, None)
+                charges.charge(self.db, str(uuid.uuid4()), 7, None)
 
     def take_a_step(self, chance: random.Random, backup_id: str) -> None:
         """Let a backup go on in its life, with another size."""
@@ -151,8 +152,8 @@ class UsageSuite(testtools.TestCase):
     def test_figures_of_charges_that_are_handed_on(self) -> None:
         vault = self.add_vault()
         first, second = (self.add_backup(vault, charged=n) for n in (70, 5))
-        backups.charge(self.db, second.items[0].id, 5, first.items[0].id)
-        self.db.run(lambda: backups.hand_on_charges(self.db, first.id))
+        charges.charge(self.db, second.items[0].id, 5, first.items[0].id)
+        self.db.run(lambda: charges.hand_on(self.db, first.id))
         backups.delete(self.db, first.id)
         self.assert_true_figures(vault.id)
         self.assertEqual(75, vaults.get(self.db, vault.id).used_bytes)
@@ -179,8 +180,8 @@ class UsageSuite(testtools.TestCase):
         backup = self.add_backup(vault, charged=5)
 
         def work() -> None:
-            backups.charge(self.db, backup.items[0].id, 9, None)
-            backups.release_charges(self.db, backup.id)
+            charges.charge(self.db, backup.items[0].id, 9, None)
+            charges.release(self.db, backup.id)
             raise ValueError()
 
         self.assertRaises(ValueError, self.db.run, work)
@@ -201,7 +202,7 @@ class UsageSuite(testtools.TestCase):
 
                 def work(item: Any = item, amount: int = amount) -> None:
                     vaults.take_room(self.db, vault.id, 1)
-                    backups.charge(self.db, item.id, amount, None)
+                    charges.charge(self.db, item.id, amount, None)
 
                 self.db.run(work)
                 own = self.add_backup(vault, charged=amount)

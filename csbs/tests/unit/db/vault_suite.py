@@ -21,6 +21,7 @@ import testtools
 
 from csbs import exception
 from csbs.db import backups
+from csbs.db import charges
 from csbs.db import paging
 from csbs.db import quotas
 from csbs.db import session
@@ -165,26 +166,26 @@ class VaultSuite(testtools.TestCase):
             self.add_backup(vault, charged=10, **available) for _ in range(3)
         )
         ids = [backup.items[0].id for backup in (one, two, three)]
-        self.assertEqual(['volume'], backups.unbalanced(self.db, vault.id))
+        self.assertEqual(['volume'], charges.unbalanced(self.db, vault.id))
         for item_id, before in ((ids[1], ids[0]), (ids[2], ids[1])):
             self.db.run(
-                lambda item_id=item_id, before=before: backups.charge(
+                lambda item_id=item_id, before=before: charges.charge(
                     self.db, item_id, 4, before
                 )
             )
-        self.assertEqual([], backups.unbalanced(self.db, vault.id))
+        self.assertEqual([], charges.unbalanced(self.db, vault.id))
         self.assertEqual(
-            ids[2], backups.newest_item(self.db, vault.id, 'volume').id
+            ids[2], charges.newest_item(self.db, vault.id, 'volume').id
         )
         # One that goes hands on what it counts to the one behind it.
-        self.db.run(lambda: backups.hand_on_charges(self.db, two.id))
+        self.db.run(lambda: charges.hand_on(self.db, two.id))
         self.db.run(lambda: backups.delete(self.db, two.id))
         self.assertEqual(10 + 4 + 4, vaults.get(self.db, vault.id).used_bytes)
         self.assertEqual(
-            ['volume'], backups.unbalanced(self.db, vault.id, ['volume'])
+            ['volume'], charges.unbalanced(self.db, vault.id, ['volume'])
         )
         self.assertEqual(
-            [], backups.unbalanced(self.db, vault.id, ['another'])
+            [], charges.unbalanced(self.db, vault.id, ['another'])
         )
 
     def test_what_retention_looks_at(self) -> None:

@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 from csbs import exception
 from csbs.actions import backups as actions
 from csbs.db import backups
+from csbs.db import charges as db_charges
 from csbs.db import session
 from csbs.db import vaults
 from csbs.domain import charge
@@ -269,7 +270,7 @@ class Machine(stateful.RuleBasedStateMachine):
 
         def settle() -> None:
             vaults.lock(self.db, vault.row.id)
-            backups.hand_on_charges(self.db, made.id)
+            db_charges.hand_on(self.db, made.id)
             backups.delete(self.db, made.id)
 
         self.db.run(settle)
@@ -284,7 +285,7 @@ class Machine(stateful.RuleBasedStateMachine):
             self.db,
             vault.repository,
             vault.row.id,
-            backups.unbalanced(self.db, vault.row.id),
+            db_charges.unbalanced(self.db, vault.row.id),
         )
         # Whoever asks for a deletion makes nothing fuller in the end.
         if not vault.going:

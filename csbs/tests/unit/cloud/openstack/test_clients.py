@@ -215,6 +215,15 @@ class TokenTest(fakes.OpenStackTestCase):
         for request in self.stub.asked('^(POST|PUT|DELETE) (compute|volume)'):
             self.assertIn('X-Service-Token', request.headers)
 
+    def test_short_lived_ones_are_used_again(self) -> None:
+        self.stub.keystone.lifetime = 60
+        driver = self.worker()
+        driver.check()
+        before = len(self.stub.asked('^POST identity'))
+        for _time in range(3):
+            driver.check()
+        self.assertEqual(before, len(self.stub.asked('^POST identity')))
+
     def test_keystone_fails(self) -> None:
         for kind in (500, 503, 'cut', 'garbage'):
             with self.subTest(kind=kind):

@@ -14,6 +14,7 @@
 """Tests of what is temporary: whose it is, and that it goes."""
 
 import datetime
+import time
 from typing import Any
 import uuid
 
@@ -189,7 +190,7 @@ class FindTest(fakes.OpenStackTestCase):
 
 
 class RemoveTest(fakes.OpenStackTestCase):
-    options = {'volume_timeout': 1}
+    options = {'volume_timeout': 1, 'settle': 0.3}
 
     def test_snapshot_with_a_clone(self) -> None:
         """Cinder says yes and does nothing while the clone is there."""
@@ -220,6 +221,36 @@ class RemoveTest(fakes.OpenStackTestCase):
         self.assertRaises(
             exception.CloudError, self.ledger.discard, self.ledger.entries[0]
         )
+
+    def test_deletion_that_nobody_works_on(self) -> None:
+        """The message bus has lost it; Cinder says "deleting" for ever."""
+        mark = temporary.mark(self.ledger)
+        self.make_volume(mark)
+        self.freeze(self.make_server('plain'))
+        for entry in (
+            self.ledger.plan(_Kind.VOLUME, mark=mark),
+            self.ledger.entries[0],
+        ):
+            self.stub.breaks['lost delete'] = 1
+            begin = time.monotonic()
+            self.ledger.discard(entry)
+            self.assertGreaterEqual(time.monotonic() - begin, 0.3)
+        self.assertNotIn(
+            mark, [it.name for it in self.stub.cinder.volumes.values()]
+        )
+        self.assertEqual({}, self.stub.snapshots.all)
+
+    def test_making_that_nobody_works_on(self) -> None:
+        mark = temporary.mark(self.ledger)
+        volume = self.make_volume(mark)
+        volume.status = 'creating'
+        volume.created_at = '2999-01-01T00:00:00.000000'
+        entry = self.ledger.plan(_Kind.VOLUME, mark=mark)
+        # It may be made yet, and then it would be there for ever.
+        self.assertRaises(exception.CloudRefused, self.ledger.discard, entry)
+        volume.created_at = '2026-01-01T00:00:00.000000'
+        self.ledger.discard(entry)
+        self.assertEqual({}, self.stub.cinder.volumes)
 
     def test_volume_that_is_busy_for_a_moment(self) -> None:
         mark = temporary.mark(self.ledger)

@@ -168,7 +168,12 @@ class Cloud(fixtures.Fixture):
     # For the services.
 
     def later(self, word: str, work: Callable[[], None]) -> None:
-        """Let something come true when what it is has taken its time."""
+        """Let something come true when what it is has taken its time.
+
+        Or never, when the message that was to bring it about is lost.
+        """
+        if self.breaks_now(f'lost {word}'):
+            return
         self._schedule(self.delays.get(word, 0), work)
 
     def breaks_now(self, word: str) -> bool:

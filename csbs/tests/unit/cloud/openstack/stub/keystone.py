@@ -15,6 +15,7 @@
 
 from collections.abc import Collection
 import dataclasses
+import datetime
 from typing import Any
 from typing import Protocol
 import uuid
@@ -48,6 +49,7 @@ class Keystone:
     """Knows who is who.
 
     :ivar roles: of csbs' user, by project
+    :ivar lifetime: seconds that tokens say they last
     """
 
     def __init__(self, host: Host) -> None:
@@ -56,6 +58,7 @@ class Keystone:
             SERVICE_PROJECT: frozenset({'admin', 'service'})
         }
         self.tokens: dict[str, Token] = {}
+        self.lifetime = 14400.0
 
     def issue(
         self,
@@ -153,6 +156,13 @@ class Keystone:
             'project': {'id': project_id, 'name': 'service', 'domain': domain},
             'roles': [{'id': role, 'name': role} for role in roles],
             'catalog': catalogue,
-            'issued_at': '2026-11-23T10:00:00Z',
-            'expires_at': '2099-11-23T10:00:00Z',
+            'issued_at': _after(0),
+            'expires_at': _after(self.lifetime),
         }
+
+
+def _after(seconds: float) -> str:
+    """Return the time in so many seconds, as Keystone writes it."""
+    time = datetime.datetime.now(datetime.UTC)
+    time += datetime.timedelta(seconds=seconds)
+    return time.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
