@@ -179,7 +179,8 @@ def _sort_key(field: str) -> Callable[[dict[str, Any]], Any]:
     return key
 
 
-def _limit(req: request.Request) -> int:
+def limit(req: request.Request) -> int:
+    """Return how many a list may hold."""
     highest: int = req.rt.conf.api.max_limit
     return min(req.query.get('limit', highest), highest)
 
