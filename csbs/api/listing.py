@@ -87,7 +87,10 @@ def project(req: request.Request, all_projects_rule: str) -> str | None:
     :raises Forbidden: when another is asked for without the right
     """
     own = req.context.project_id
-    if req.query.get('all_projects') or req.query.get('project_id', own) != own:
+    if (
+        req.query.get('all_projects')
+        or req.query.get('project_id', own) != own
+    ):
         req.can(all_projects_rule)
         wanted: str | None = req.query.get('project_id')
         return wanted

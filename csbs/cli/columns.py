@@ -190,7 +190,7 @@ class RetentionColumn(columns.FormattableColumn[Any]):
         value = retention.get('value')
         match retention.get('kind'):
             case 'days':
-                return days(value)
+                return days(value or 0)
             case 'count':
                 return f'the last {value} of each server'
         return 'for ever'

@@ -106,19 +106,19 @@ def usage(db: Database, project_ids: Collection[str]) -> dict[str, Usage]:
     )
     servers = (
         sa.select(policy.project_id, sa.func.count().label('number'))
-        .join(
-            models.PolicyServer, policy.id == models.PolicyServer.policy_id
-        )
+        .join(models.PolicyServer, policy.id == models.PolicyServer.policy_id)
         .group_by(policy.project_id, models.PolicyServer.policy_id)
     )
     with db.reader() as session:
 
-        def read(query: sa.Select[Any]) -> dict[str, Sequence[int]]:
+        def read(
+            query: sa.Select[*tuple[Any, ...]],
+        ) -> dict[str, Sequence[int]]:
             owner = query.selected_columns.project_id
             rows = session.execute(query.where(owner.in_(project_ids)))
             return {row[0]: [int(one or 0) for one in row[1:]] for row in rows}
 
-        def most(query: sa.Select[Any]) -> dict[str, int]:
+        def most(query: sa.Select[*tuple[Any, ...]]) -> dict[str, int]:
             owner = query.selected_columns.project_id
             found: dict[str, int] = {}
             for row in session.execute(query.where(owner.in_(project_ids))):

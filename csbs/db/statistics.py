@@ -33,7 +33,9 @@ def get(db: Database, project_id: str | None) -> Statistics:
     whole = backup.status == model.BackupStatus.AVAILABLE
     with db.reader() as session:
 
-        def row(query: sa.Select[Any]) -> sa.Row[Any]:
+        def row(
+            query: sa.Select[*tuple[Any, ...]],
+        ) -> sa.Row[*tuple[Any, ...]]:
             return session.execute(_of(query, project_id)).one()
 
         vaults = row(
@@ -78,7 +80,9 @@ def get(db: Database, project_id: str | None) -> Statistics:
         )
 
 
-def _of(query: sa.Select[Any], project_id: str | None) -> sa.Select[Any]:
+def _of(
+    query: sa.Select[*tuple[Any, ...]], project_id: str | None
+) -> sa.Select[*tuple[Any, ...]]:
     if project_id is None:
         return query
     (table,) = query.get_final_froms()

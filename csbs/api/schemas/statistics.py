@@ -17,7 +17,7 @@ from csbs.domain import model
 from csbs.domain import states
 
 _BACKUPS = {status.value: types.COUNT for status in model.BackupStatus}
-_TASKS = {status: types.COUNT for status in sorted(states.ACTIVE_TASK)}
+_TASKS = {status.value: types.COUNT for status in sorted(states.ACTIVE_TASK)}
 
 STATISTICS = types.resource(
     'Statistics',

@@ -150,7 +150,9 @@ class CreateBackup(command.ShowOne):
         if server.notice:
             self.log.warning('%s', server.notice)
         attrs: dict[str, Any] = {'server_id': server.id, 'vault_id': vault.id}
-        attrs |= common.given(parsed_args, 'name', 'description', 'allow_pause')
+        attrs |= common.given(
+            parsed_args, 'name', 'description', 'allow_pause'
+        )
         backup = client.create_backup(**attrs)
         if parsed_args.wait:
             work.wait_for(self, backup.task_id, parsed_args)

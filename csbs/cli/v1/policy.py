@@ -193,9 +193,7 @@ class CreatePolicy(command.ShowOne):
             '--server',
             metavar='<server>',
             action='append',
-            help=(
-                'Server to back up (name or ID; repeat option for several)'
-            ),
+            help=('Server to back up (name or ID; repeat option for several)'),
         )
         return parser
 

@@ -198,9 +198,7 @@ class CancelTask(command.Command):
         def cancel(word: str) -> None:
             client.cancel_task(word)
 
-        work.each(
-            'task tasks', parsed_args.tasks, cancel, verb='cancel'
-        )
+        work.each('task tasks', parsed_args.tasks, cancel, verb='cancel')
 
 
 class WatchTask(command.ShowOne):

@@ -16,9 +16,9 @@ A part of ``_proxy``, apart only for its length.
 """
 
 from collections.abc import Generator
+from typing import Any
 from typing import Literal
 from typing import overload
-from typing import Any
 
 from openstack import proxy
 
