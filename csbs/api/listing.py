@@ -86,15 +86,12 @@ def project(req: request.Request, all_projects_rule: str) -> str | None:
     :param all_projects_rule: who may ask for other projects
     :raises Forbidden: when another is asked for without the right
     """
-    own = req.context.project_id
-    if (
-        req.query.get('all_projects')
-        or req.query.get('project_id', own) != own
-    ):
+    project_id = req.context.project_id
+    wanted = req.query.get('project_id', project_id)
+    if req.query.get('all_projects') or wanted != project_id:
         req.can(all_projects_rule)
-        wanted: str | None = req.query.get('project_id')
-        return wanted
-    return own
+        project_id = req.query.get('project_id')
+    return project_id
 
 
 def _check_of_everybody(

@@ -27,6 +27,8 @@ from csbs.db.session import take
 from csbs.domain.quota import Limits
 from csbs.domain.quota import Usage
 
+_Query = sa.Select[*tuple[Any, ...]]
+
 _NAMES = tuple(field.name for field in dataclasses.fields(Limits))
 
 
@@ -112,13 +114,13 @@ def usage(db: Database, project_ids: Collection[str]) -> dict[str, Usage]:
     with db.reader() as session:
 
         def read(
-            query: sa.Select[*tuple[Any, ...]],
+            query: _Query,
         ) -> dict[str, Sequence[int]]:
             owner = query.selected_columns.project_id
             rows = session.execute(query.where(owner.in_(project_ids)))
             return {row[0]: [int(one or 0) for one in row[1:]] for row in rows}
 
-        def most(query: sa.Select[*tuple[Any, ...]]) -> dict[str, int]:
+        def most(query: _Query) -> dict[str, int]:
             owner = query.selected_columns.project_id
             found: dict[str, int] = {}
             for row in session.execute(query.where(owner.in_(project_ids))):

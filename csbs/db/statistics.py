@@ -23,6 +23,9 @@ from csbs.domain import model
 from csbs.domain import states
 from csbs.domain.statistics import Statistics
 
+_Query = sa.Select[*tuple[Any, ...]]
+_Row = sa.Row[*tuple[Any, ...]]
+
 
 def get(db: Database, project_id: str | None) -> Statistics:
     """Return the figures.
@@ -34,8 +37,8 @@ def get(db: Database, project_id: str | None) -> Statistics:
     with db.reader() as session:
 
         def row(
-            query: sa.Select[*tuple[Any, ...]],
-        ) -> sa.Row[*tuple[Any, ...]]:
+            query: _Query,
+        ) -> _Row:
             return session.execute(_of(query, project_id)).one()
 
         vaults = row(
@@ -80,9 +83,7 @@ def get(db: Database, project_id: str | None) -> Statistics:
         )
 
 
-def _of(
-    query: sa.Select[*tuple[Any, ...]], project_id: str | None
-) -> sa.Select[*tuple[Any, ...]]:
+def _of(query: _Query, project_id: str | None) -> _Query:
     if project_id is None:
         return query
     (table,) = query.get_final_froms()

@@ -149,11 +149,11 @@ class CreateBackup(command.ShowOne):
         server = client.find_server(parsed_args.server, ignore_missing=False)
         if server.notice:
             self.log.warning('%s', server.notice)
-        attrs: dict[str, Any] = {'server_id': server.id, 'vault_id': vault.id}
-        attrs |= common.given(
-            parsed_args, 'name', 'description', 'allow_pause'
+        backup = client.create_backup(
+            server_id=server.id,
+            vault_id=vault.id,
+            **common.given(parsed_args, 'name', 'description', 'allow_pause'),
         )
-        backup = client.create_backup(**attrs)
         if parsed_args.wait:
             work.wait_for(self, backup.task_id, parsed_args)
             backup = client.get_backup(backup.id)

@@ -183,7 +183,7 @@ class ListVault(command.Lister):
             '--tag',
             metavar='<tag>',
             action='append',
-            help='List vaults with this tag (repeat option for all of several)',
+            help='List vaults with this tag (repeat option for several)',
         )
         common.add_list_options(parser, 'name:asc')
         common.add_marker_option(parser, 'vault')
