@@ -136,7 +136,7 @@ class CommandsTest(openstack.OpenStackTestCase):
             'backup', 'list', '--limit', '1', '--sort', 'name', '--long'
         )
         self.assertEqual(
-            ('before', 'single'), (row['Name'], row['Snapshot Method'])
+            ('before', 'pause'), (row['Name'], row['Snapshot Method'])
         )
         shown = self.json_counted('backup show', 'before')
         self.assertEqual(2 * MIB, shown['size_bytes'])
