@@ -10,7 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The program ``openstack`` against ``csbs-standalone``, both real."""
+"""The program ``openstack`` against ``csbs-standalone``, both real.
+
+``CSBS_TEST_OPENSTACK`` names another ``openstack`` than that of this
+environment, such as an older one, with csbs installed beside it.
+"""
 
 import json
 import os
@@ -79,12 +83,21 @@ class OpenStackTestCase(base.OpenStackTestCase):
         self.standalone.stdout.close()
         self.assertEqual(0, code)
 
+    #: the program
+    openstack_path = pathlib.Path(
+        os.environ.get('CSBS_TEST_OPENSTACK', processes.BIN / 'openstack')
+    )
+
     def environment(self) -> dict[str, str]:
         """Return the environment that a user's shell has."""
-        return super().environment() | {
+        folder = self.openstack_path.parent
+        environment = super().environment() | {
             'HOME': str(self.home_folder),
-            'PATH': os.pathsep.join([str(processes.BIN), os.environ['PATH']]),
+            'PATH': os.pathsep.join([str(folder), os.environ['PATH']]),
         }
+        if folder != processes.BIN:
+            del environment['PYTHONPATH']
+        return environment
 
     def add_server(self, name: str, content: bytes) -> pathlib.Path:
         """Put a server of one disk into the cloud.
@@ -99,7 +112,7 @@ class OpenStackTestCase(base.OpenStackTestCase):
     def program(self, *words: str) -> base.Result:
         """Run ``openstack csbs ...`` as a program of its own."""
         done = subprocess.run(
-            [str(processes.BIN / 'openstack'), 'csbs', *words],
+            [str(self.openstack_path), 'csbs', *words],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
