@@ -82,6 +82,10 @@ class CompletionTest(openstack.OpenStackTestCase):
     def complete(self, line: str) -> list[str]:
         """Return what bash offers behind a line."""
         script = (
+            # a part of bash-completion, which need not be installed here
+            '_get_comp_words_by_ref() {\n'
+            '    cur=${COMP_WORDS[COMP_CWORD]}; words=("${COMP_WORDS[@]}")\n'
+            '}\n'
             'eval "$(openstack complete)"\n'
             'COMP_WORDS=($1)\n'
             '[ "${1: -1}" != " " ] || COMP_WORDS+=("")\n'
