@@ -36,11 +36,15 @@ def commands(first: str, behind: str) -> list[str]:
     text = _GUIDE.read_text()
     begin = text.index(f'\n{first}\n===')
     part = text[begin : text.index(f'\n{behind}\n===')]
-    return [
-        line.removeprefix('   $ ')
-        for line in part.splitlines()
-        if line.startswith('   $ ')
-    ]
+    found: list[str] = []
+    goes_on = False
+    for line in part.splitlines():
+        if line.startswith('   $ '):
+            found.append(line.removeprefix('   $ '))
+        elif goes_on:
+            found[-1] += f'\n{line.strip()}'
+        goes_on = line.endswith(('\\', '|'))
+    return found
 
 
 class FirstServerTest(openstack.OpenStackTestCase):
