@@ -14,6 +14,7 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 
 from csbs import exception
@@ -43,12 +44,28 @@ def limits(rt: Runtime, project_id: str) -> quota.Limits:
 
 def get(rt: Runtime, project_id: str) -> quota.Quota:
     """Return the limits of a project beside what it has."""
-    return quota.Quota(
-        project_id=project_id,
-        limits=limits(rt, project_id),
-        usage=db_quotas.usage(rt.db, project_id),
-        own=tuple(sorted(db_quotas.own(rt.db, project_id))),
-    )
+    return _of(rt, [project_id])[0]
+
+
+def find(rt: Runtime, after: str | None, limit: int) -> list[quota.Quota]:
+    """Return the quotas of all projects that have or had anything.
+
+    :param after: the project at the end of the page before
+    """
+    return _of(rt, db_quotas.projects(rt.db, after, limit))
+
+
+def _of(rt: Runtime, project_ids: Sequence[str]) -> list[quota.Quota]:
+    usage = db_quotas.usage(rt.db, project_ids)
+    return [
+        quota.Quota(
+            project_id=project_id,
+            limits=limits(rt, project_id),
+            usage=usage[project_id],
+            own=tuple(sorted(db_quotas.own(rt.db, project_id))),
+        )
+        for project_id in project_ids
+    ]
 
 
 def update(

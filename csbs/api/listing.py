@@ -65,23 +65,33 @@ def of(
     :raises Forbidden: when another project is asked for without the right
     :raises Invalid: when a list of all projects would take too long
     """
+    project_id = project(req, all_projects_rule)
+    filters, keys = _filters(req), _sort(req, sort)
+    if project_id is None:
+        _check_of_everybody(filters, keys)
+    most = limit(req)
+    return Listing(
+        project_id=project_id,
+        filters=filters,
+        page=paging.Page(
+            limit=most + 1, marker=req.query.get('marker'), sort=keys
+        ),
+        limit=most,
+    )
+
+
+def project(req: request.Request, all_projects_rule: str) -> str | None:
+    """Return the project that a query is about; None: all of them.
+
+    :param all_projects_rule: who may ask for other projects
+    :raises Forbidden: when another is asked for without the right
+    """
     project_id = req.context.project_id
     wanted = req.query.get('project_id', project_id)
     if req.query.get('all_projects') or wanted != project_id:
         req.can(all_projects_rule)
         project_id = req.query.get('project_id')
-    filters, keys = _filters(req), _sort(req, sort)
-    if project_id is None:
-        _check_of_everybody(filters, keys)
-    limit = _limit(req)
-    return Listing(
-        project_id=project_id,
-        filters=filters,
-        page=paging.Page(
-            limit=limit + 1, marker=req.query.get('marker'), sort=keys
-        ),
-        limit=limit,
-    )
+    return project_id
 
 
 def _check_of_everybody(
@@ -107,10 +117,12 @@ def answer(
     found: Sequence[T],
     limit: int,
     render: Callable[[T], dict[str, Any]],
+    key: str = 'id',
 ) -> dict[str, Any]:
     """Return the body of a list.
 
     :param found: up to one more than ``limit``
+    :param key: what the next page is asked for by
     """
     rendered = [render(one) for one in found[:limit]]
     body: dict[str, Any] = {name: rendered}
@@ -119,7 +131,7 @@ def answer(
             key: str(value).lower() if isinstance(value, bool) else value
             for key, value in req.query.items()
         }
-        query['marker'] = rendered[-1]['id']
+        query['marker'] = rendered[-1][key]
         href = f'{req.url}?{urllib.parse.urlencode(query)}'
         body[f'{name}_links'] = [{'rel': 'next', 'href': href}]
     return body
@@ -155,7 +167,7 @@ def answer_in_memory(
         for one in found
         if all(one[field] == value for field, value in filters.items())
     ]
-    return answer(req, name, found, _limit(req), dict)
+    return answer(req, name, found, limit(req), dict)
 
 
 def _sort_key(field: str) -> Callable[[dict[str, Any]], Any]:
@@ -167,7 +179,8 @@ def _sort_key(field: str) -> Callable[[dict[str, Any]], Any]:
     return key
 
 
-def _limit(req: request.Request) -> int:
+def limit(req: request.Request) -> int:
+    """Return how many a list may hold."""
     highest: int = req.rt.conf.api.max_limit
     return min(req.query.get('limit', highest), highest)
 

@@ -31,6 +31,7 @@ from csbs.api.handlers import restores
 from csbs.api.handlers import root
 from csbs.api.handlers import servers
 from csbs.api.handlers import services
+from csbs.api.handlers import statistics
 from csbs.api.handlers import tasks
 from csbs.api.handlers import vaults
 from csbs.api.handlers import verifications
@@ -155,9 +156,16 @@ ROUTES = tuple(
             'csbs:servers:get',
         ),
         ('GET', '/v1/quotas', quotas.show_own_quota, 'csbs:quotas:get_own'),
+        ('GET', '/v1/quotas/all', quotas.list_quotas, 'csbs:quotas:list'),
         ('GET', _QUOTA, quotas.show_quota, 'csbs:quotas:get'),
         ('PUT', _QUOTA, quotas.update_quota, 'csbs:quotas:update'),
         ('DELETE', _QUOTA, quotas.reset_quota, 'csbs:quotas:reset'),
+        (
+            'GET',
+            '/v1/statistics',
+            statistics.show_statistics,
+            'csbs:statistics:get',
+        ),
         ('GET', '/v1/services', services.list_services, 'csbs:services:list'),
     )
 )

@@ -139,6 +139,75 @@ class MappingColumn(columns.FormattableColumn[Any]):
         )
 
 
+class ListColumn(columns.FormattableColumn[Any]):
+    """Several words: separated by commas in a table."""
+
+    def human_readable(self) -> str:
+        return ', '.join(str(one) for one in self._value or ())
+
+
+class TimesColumn(columns.FormattableColumn[Any]):
+    """Several instants, a line for each."""
+
+    def human_readable(self) -> str:
+        instants = [TimeColumn(one) for one in self._value or ()]
+        return '\n'.join(one.human_readable() for one in instants)
+
+
+class PauseColumn(columns.FormattableColumn[Any]):
+    """A short time span in seconds."""
+
+    def human_readable(self) -> str:
+        return '' if self._value is None else f'{self._value:.2f} s'
+
+
+class DaysColumn(columns.FormattableColumn[Any]):
+    """A number of days."""
+
+    def human_readable(self) -> str:
+        return '' if self._value is None else days(self._value)
+
+
+class ScheduleColumn(columns.FormattableColumn[Any]):
+    """When a policy runs, in words."""
+
+    def human_readable(self) -> str:
+        schedule = self._value or {}
+        if schedule.get('every_days'):
+            count = schedule['every_days']
+            when = 'every day' if count == 1 else f'every {count} days'
+        else:
+            when = f'on {", ".join(schedule.get("weekdays") or ())}'
+        times = ', '.join(schedule.get('times') or ())
+        return f'{when} at {times} {schedule.get("timezone")}'
+
+
+class RetentionColumn(columns.FormattableColumn[Any]):
+    """How long a policy keeps its backups, in words."""
+
+    def human_readable(self) -> str:
+        retention = self._value or {}
+        value = retention.get('value')
+        match retention.get('kind'):
+            case 'days':
+                return days(value or 0)
+            case 'count':
+                return f'the last {value} of each server'
+        return 'for ever'
+
+
+class LimitColumn(columns.FormattableColumn[Any]):
+    """A limit, of which -1 is none."""
+
+    def human_readable(self) -> str:
+        return 'unlimited' if self._value == -1 else str(self._value)
+
+
+def days(count: int) -> str:
+    """Return a number of days for people."""
+    return '1 day' if count == 1 else f'{count} days'
+
+
 def _volume_line(volume: dict[str, Any]) -> str:
     words = [
         str(volume.get('device') or ''),

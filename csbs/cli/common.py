@@ -30,7 +30,6 @@ from osc_lib import exceptions
 from osc_lib.command import command
 
 from csbs.cli import columns
-from csbs.cli import progress
 from csbs.sdk.v1 import _base
 from csbs.sdk.v1 import _proxy
 
@@ -39,6 +38,7 @@ LOG = logging.getLogger(__name__)
 #: how a field looks, by its name, the same in all commands
 FORMATTERS: Mapping[str, Any] = {
     'backup_items': columns.VolumesColumn,
+    'backups': columns.MappingColumn,
     'bytes_done': columns.SizeColumn,
     'bytes_total': columns.SizeColumn,
     'capacity_gb': columns.GigabytesColumn,
@@ -49,17 +49,30 @@ FORMATTERS: Mapping[str, Any] = {
     'fault': columns.FaultColumn,
     'finished_at': columns.TimeColumn,
     'last_backup_at': columns.TimeColumn,
+    'lock_days': columns.DaysColumn,
     'months': columns.MonthsColumn,
+    'next_run_at': columns.TimeColumn,
+    'next_runs': columns.TimesColumn,
+    'paused_seconds': columns.PauseColumn,
+    'planned_at': columns.TimeColumn,
+    'policy_ids': columns.ListColumn,
     'progress': columns.PercentColumn,
+    'protected_bytes': columns.SizeColumn,
     'rate': columns.RateColumn,
     'result': columns.MappingColumn,
+    'retention': columns.RetentionColumn,
+    'saved_percent': columns.PercentColumn,
+    'schedule': columns.ScheduleColumn,
     'seen_at': columns.TimeColumn,
     'server': columns.ServerColumn,
+    'server_ids': columns.ListColumn,
     'size_bytes': columns.SizeColumn,
     'size_gb': columns.GigabytesColumn,
     'snapshot_at': columns.TimeColumn,
     'started_at': columns.TimeColumn,
     'stored_bytes': columns.SizeColumn,
+    'tags': columns.ListColumn,
+    'tasks': columns.MappingColumn,
     'transferred_bytes': columns.SizeColumn,
     'updated_at': columns.TimeColumn,
     'used_bytes': columns.SizeColumn,
@@ -232,34 +245,26 @@ def add_time_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_wait_options(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add ``--wait`` and ``--timeout``.
+def add_pause_options(parser: argparse.ArgumentParser) -> None:
+    """Add whether servers may be paused.
 
     :param parser: the command's parser
-    :param what: what is waited for, such as 'the backup is complete'
     """
-    parser.add_argument(
-        '--wait',
+    pause = parser.add_mutually_exclusive_group()
+    pause.add_argument(
+        '--allow-pause',
         action='store_true',
+        default=None,
         help=(
-            f'Wait until {what}, with a progress bar on a terminal; '
-            f'exit with 1 if it failed. To interrupt the waiting does not '
-            f'stop the work'
+            'Pause a server for a moment where its volumes cannot be captured '
+            'at one instant otherwise'
         ),
     )
-    add_timeout_option(parser)
-
-
-def add_timeout_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--timeout``.
-
-    :param parser: the command's parser
-    """
-    parser.add_argument(
-        '--timeout',
-        metavar='<seconds>',
-        type=positive,
-        help='Stop waiting after that many seconds (default: never)',
+    pause.add_argument(
+        '--no-allow-pause',
+        action='store_false',
+        dest='allow_pause',
+        help='Never pause a server',
     )
 
 
@@ -279,17 +284,23 @@ def add_set_options(parser: argparse.ArgumentParser, noun: str) -> None:
     )
 
 
+def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return those arguments that the user gave.
+
+    :param args: the command's arguments
+    :param names: which of them
+    """
+    values = {name: getattr(args, name) for name in names}
+    return {name: one for name, one in values.items() if one is not None}
+
+
 def set_attrs(args: argparse.Namespace) -> dict[str, str]:
     """Return what the options of ``set`` ask for.
 
     :param args: the command's arguments
     :raises osc_lib.exceptions.CommandError: when they ask for nothing
     """
-    attrs = {
-        name: getattr(args, name)
-        for name in ('name', 'description')
-        if getattr(args, name) is not None
-    }
+    attrs = given(args, 'name', 'description')
     if not attrs:
         raise exceptions.CommandError(
             'Nothing to set: give --name or --description.'
@@ -372,57 +383,3 @@ def server_id(cmd: command.Command, name_or_id: str) -> str:
     :raises openstack.exceptions.SDKException: as :func:`past_id`
     """
     return past_id(client_of(cmd).find_server, name_or_id)
-
-
-def delete_many(
-    noun: str,
-    words: Sequence[str],
-    delete: Callable[[str], str | None],
-    wait: Callable[[str], Any] | None = None,
-    verb: str = 'delete',
-) -> None:
-    """Do something to each of several resources, whatever befalls the others.
-
-    :param noun: what they are
-    :param words: their names or ids
-    :param delete: starts it for one and returns the task's id
-    :param wait: waits for that task
-    :param verb: what is done
-    :raises osc_lib.exceptions.CommandError: when it failed for some
-    """
-    failed: set[str] = set()
-
-    def attempt(word: str, function: Callable[[str], Any], arg: str) -> Any:
-        try:
-            return function(arg)
-        except (sdk_exceptions.SDKException, exceptions.CommandError) as e:
-            failed.add(word)
-            LOG.error("Failed to %s %s '%s': %s", verb, noun, word, e)
-        return None
-
-    # all are started before one is waited for
-    started = {word: attempt(word, delete, word) for word in words}
-    if wait is not None:
-        for word, task_id in started.items():
-            if task_id:
-                attempt(word, wait, task_id)
-    if failed:
-        raise exceptions.CommandError(
-            f'{len(failed)} of {len(started)} {noun}s failed to {verb}.'
-        )
-
-
-def wait_for(
-    cmd: command.Command, task_id: str | None, args: argparse.Namespace
-) -> Any:
-    """Wait for the task that a command started.
-
-    :param cmd: the command
-    :param task_id: the task
-    :param args: the command's arguments, with ``timeout``
-    :return: the task
-    :raises osc_lib.exceptions.CommandError: when it failed
-    """
-    if task_id is None:
-        raise exceptions.CommandError('The service has not named a task.')
-    return progress.watch(cmd.app, client_of(cmd), task_id, args.timeout)

@@ -16,10 +16,13 @@ Owns the one way in which every command with ``--wait`` waits. The bar goes
 to stderr, and only where that is a terminal, so that pipes stay clean.
 """
 
+from collections.abc import Iterable
+from collections.abc import Sequence
 import os
 from typing import Any
 from typing import TextIO
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
 from osc_lib import exceptions
 
@@ -43,15 +46,20 @@ _LABELS = {
 }
 
 
-def render(task: _task.Task, width: int) -> str:
+def render(task: _task.Task, width: int, name: str = '') -> str:
     """Return the line that describes a task, as much as fits.
 
     :param task: the task
     :param width: how many characters there are
+    :param name: what tells it from other lines
     """
     label = _LABELS.get(task.kind, task.kind)
+    if name:
+        label = f'{name}: {label.lower()}'
     if task.status == 'queued':
         return f'{label}: waiting for a free worker'[:width]
+    if task.is_finished and task.status != 'succeeded':
+        return f'{label}: {task.status}'[:width]
     percent = min(100, max(0, task.progress or 0))
     filled = _BAR_WIDTH * percent // 100
     bar = '#' * filled + '.' * (_BAR_WIDTH - filled)
@@ -82,18 +90,19 @@ def _details(task: _task.Task) -> list[str]:
     return details
 
 
-class ProgressBar:
-    """One line on a terminal that is written again and again.
+class ProgressBars:
+    """Some lines on a terminal that are written again and again.
 
     On anything that is no terminal it writes nothing at all.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._is_terminal = bool(stream.isatty())
-        self._shown = 0
+        self.is_seen = bool(stream.isatty())
+        self._shown: list[int] = []
 
-    def _width(self) -> int:
+    def width(self) -> int:
+        """Return how many characters a line may have."""
         try:
             columns_ = os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
@@ -101,24 +110,83 @@ class ProgressBar:
         # writing the last column would wrap on some terminals
         return (columns_ or 80) - 1
 
-    def show(self, task: _task.Task) -> None:
-        """Write the line anew.
+    def show(self, lines: Sequence[str]) -> None:
+        """Write the lines anew.
 
-        :param task: what to show
+        :param lines: what to show
         """
-        if not self._is_terminal:
+        if not self.is_seen:
             return
-        line = render(task, self._width())
-        self._stream.write('\r' + line.ljust(self._shown))
-        self._stream.flush()
-        self._shown = len(line)
+        # lines that were there before are written over, shorter or not
+        lengths = self._shown + [0] * (len(lines) - len(self._shown))
+        texts = [*lines, *[''] * (len(lengths) - len(lines))]
+        self._write(
+            [
+                text.ljust(length)
+                for text, length in zip(texts, lengths, strict=True)
+            ]
+        )
+        self._shown = [len(text) for text in texts]
 
     def clear(self) -> None:
-        """Leave the line empty for what is printed next."""
+        """Leave the lines empty for what is printed next."""
         if self._shown:
-            self._stream.write('\r' + ' ' * self._shown + '\r')
+            self._write([' ' * length for length in self._shown])
+            back = len(self._shown) - 1
+            self._stream.write('\r' + (f'\x1b[{back}A' if back else ''))
             self._stream.flush()
-            self._shown = 0
+            self._shown = []
+
+    def _write(self, texts: Sequence[str]) -> None:
+        back = len(self._shown) - 1
+        self._stream.write(f'\x1b[{back}A' if back > 0 else '')
+        self._stream.write('\r' + '\n\r'.join(texts))
+        self._stream.flush()
+
+
+class _View:
+    """What is shown of a task: its bar, or those of its parts."""
+
+    def __init__(
+        self, client: _proxy.Proxy, bars: ProgressBars, beside: Iterable[str]
+    ) -> None:
+        self._client = client
+        self._bars = bars
+        self._beside = list(beside)
+        self._names: dict[str, str] | None = None
+
+    def show(self, task: _task.Task) -> None:
+        """Write the lines anew; without an answer they stay as they are."""
+        if not self._bars.is_seen:
+            return
+        try:
+            tasks = self._tasks(task)
+            names = [self._name(one) for one in tasks]
+        except (
+            ksa_exceptions.ClientException,
+            sdk_exceptions.SDKException,
+        ):
+            return
+        if len(tasks) == 1 and tasks[0] is task:
+            names = ['']
+        width = self._bars.width()
+        pairs = zip(tasks, names, strict=True)
+        self._bars.show([render(one, width, name) for one, name in pairs])
+
+    def _tasks(self, task: _task.Task) -> list[_task.Task]:
+        if task.kind == 'policy_run':
+            parts = self._client.tasks(
+                parent_id=task.id, sort='created_at:asc'
+            )
+            return list(parts) or [task]
+        return [task, *(self._client.get_task(one) for one in self._beside)]
+
+    def _name(self, task: _task.Task) -> str:
+        if self._names is None:
+            servers = self._client.servers()
+            self._names = {one.id: one.name for one in servers}
+        server_id = task.server_id or ''
+        return self._names.get(server_id, server_id or task.id[:8])
 
 
 def watch(
@@ -126,23 +194,28 @@ def watch(
     client: _proxy.Proxy,
     task_id: str,
     timeout: float | None = None,
+    beside: Iterable[str] = (),
 ) -> _task.Task:
     """Wait for a task and show how far it is.
+
+    A run of a policy has a bar for each of its servers.
 
     :param app: the shell, for its stderr
     :param client: the SDK's proxy
     :param task_id: the task
     :param timeout: how many seconds to wait; None waits for ever
+    :param beside: other tasks to show
     :return: the task, which has succeeded
     :raises osc_lib.exceptions.CommandError: when it failed, or still runs
         after the timeout
     :raises KeyboardInterrupt: passed on; the task itself goes on
     """
-    bar = ProgressBar(app.stderr)
+    bars = ProgressBars(app.stderr)
+    view = _View(client, bars, beside)
     hint = f'Go on watching with: openstack csbs task watch {task_id}'
     try:
         return client.wait_for_task(
-            task_id, timeout=timeout, interval=INTERVAL, callback=bar.show
+            task_id, timeout=timeout, interval=INTERVAL, callback=view.show
         )
     except csbs_exceptions.TaskFailed as failure:
         raise exceptions.CommandError(
@@ -151,9 +224,9 @@ def watch(
     except sdk_exceptions.ResourceTimeout as late:
         raise exceptions.CommandError(f'{late} {hint}') from late
     except KeyboardInterrupt:
-        bar.clear()
+        bars.clear()
         app.stderr.write(f'\nThe task goes on. {hint}\n')
         app.stderr.flush()
         raise
     finally:
-        bar.clear()
+        bars.clear()

@@ -12,20 +12,24 @@
 
 """Quotas: the limits that projects have of their own, and their usage."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
 from oslo_db import exception as oslo_db_exception
 import sqlalchemy as sa
-from sqlalchemy import orm
 
 from csbs.db import models
 from csbs.db.session import Database
 from csbs.db.session import take
-from csbs.domain import quota
+from csbs.domain.quota import Limits
+from csbs.domain.quota import Usage
 
-_NAMES = tuple(field.name for field in dataclasses.fields(quota.Limits))
+_Query = sa.Select[*tuple[Any, ...]]
+
+_NAMES = tuple(field.name for field in dataclasses.fields(Limits))
 
 
 def own(db: Database, project_id: str) -> dict[str, int]:
@@ -80,46 +84,72 @@ def reset(db: Database, project_id: str) -> None:
     save(db, project_id, dict.fromkeys(_NAMES))
 
 
-def usage(db: Database, project_id: str) -> quota.Usage:
-    """Return what a project has of everything that is limited."""
-    vaults = models.Vault.project_id == project_id
-    policies = models.Policy.project_id == project_id
+def projects(db: Database, after: str | None, limit: int) -> list[str]:
+    """Return the projects that have or had anything, in order.
+
+    :param after: the last one that was seen
+    """
+    query = sa.select(models.Quota.project_id).order_by(
+        models.Quota.project_id
+    )
+    if after is not None:
+        query = query.where(models.Quota.project_id > after)
+    with db.reader() as session:
+        return list(session.scalars(query.limit(limit)))
+
+
+def usage(db: Database, project_ids: Collection[str]) -> dict[str, Usage]:
+    """Return what projects have of everything that is limited."""
+    vault, policy = models.Vault, models.Policy
     bound = (
-        sa.select(sa.func.count().label('number'))
-        .where(policies, models.Policy.vault_id.is_not(None))
-        .group_by(models.Policy.vault_id)
-        .subquery()
+        sa.select(policy.project_id, sa.func.count().label('number'))
+        .where(policy.vault_id.is_not(None))
+        .group_by(policy.project_id, policy.vault_id)
     )
     servers = (
-        sa.select(sa.func.count().label('number'))
-        .select_from(models.PolicyServer)
-        .join(models.Policy, models.Policy.id == models.PolicyServer.policy_id)
-        .where(policies)
-        .group_by(models.PolicyServer.policy_id)
-        .subquery()
+        sa.select(policy.project_id, sa.func.count().label('number'))
+        .join(models.PolicyServer, policy.id == models.PolicyServer.policy_id)
+        .group_by(policy.project_id, models.PolicyServer.policy_id)
     )
     with db.reader() as session:
 
-        def number(query: sa.Select[Any]) -> int:
-            return int(session.scalar(query) or 0)
+        def read(
+            query: _Query,
+        ) -> dict[str, Sequence[int]]:
+            owner = query.selected_columns.project_id
+            rows = session.execute(query.where(owner.in_(project_ids)))
+            return {row[0]: [int(one or 0) for one in row[1:]] for row in rows}
 
-        def rows(
-            table: type[models.Base], condition: sa.ColumnElement[bool]
-        ) -> int:
-            return number(
-                sa.select(sa.func.count()).select_from(table).where(condition)
-            )
+        def most(query: _Query) -> dict[str, int]:
+            owner = query.selected_columns.project_id
+            found: dict[str, int] = {}
+            for row in session.execute(query.where(owner.in_(project_ids))):
+                found[row[0]] = max(found.get(row[0], 0), int(row[1]))
+            return found
 
-        def total(column: orm.InstrumentedAttribute[int]) -> int:
-            return number(sa.select(sa.func.sum(column)).where(vaults))
-
-        return quota.Usage(
-            vaults=rows(models.Vault, vaults),
-            policies=rows(models.Policy, policies),
-            policies_per_vault=number(sa.select(sa.func.max(bound.c.number))),
-            servers_per_policy=number(
-                sa.select(sa.func.max(servers.c.number))
-            ),
-            capacity_gb=total(models.Vault.capacity_gb),
-            used_bytes=total(models.Vault.used_bytes),
+        vaults = read(
+            sa.select(
+                vault.project_id,
+                sa.func.count(),
+                sa.func.sum(vault.capacity_gb),
+                sa.func.sum(vault.used_bytes),
+            ).group_by(vault.project_id)
         )
+        policies = read(
+            sa.select(policy.project_id, sa.func.count()).group_by(
+                policy.project_id
+            )
+        )
+        of_vaults, of_policies = most(bound), most(servers)
+    found = {}
+    for project_id in project_ids:
+        number, capacity_gb, used_bytes = vaults.get(project_id, (0, 0, 0))
+        found[project_id] = Usage(
+            vaults=number,
+            policies=policies.get(project_id, (0,))[0],
+            policies_per_vault=of_vaults.get(project_id, 0),
+            servers_per_policy=of_policies.get(project_id, 0),
+            capacity_gb=capacity_gb,
+            used_bytes=used_bytes,
+        )
+    return found

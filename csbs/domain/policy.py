@@ -22,6 +22,8 @@ from csbs.domain import retention
 #: servers in one run, whatever the quota says
 MAX_SERVERS = 64
 
+SHOWN_RUNS = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -75,6 +77,15 @@ class Policy:
             return Plan()
         planned = self.schedule.next_after(now)
         return Plan(planned, self.fire_time(planned, window))
+
+    def next_runs(self) -> list[datetime.datetime]:
+        """Return when it runs by itself the next times, the soonest first."""
+        runs: list[datetime.datetime] = []
+        planned = self.next_run_at
+        while planned is not None and len(runs) < SHOWN_RUNS:
+            runs.append(planned)
+            planned = self.schedule.next_after(planned)
+        return runs
 
     def plan_behind(
         self, now: datetime.datetime, window: datetime.timedelta

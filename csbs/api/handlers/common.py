@@ -35,6 +35,14 @@ def gib(size: int) -> int:
     return -(-size // model.GIB)
 
 
+def saved_percent(protected_bytes: int, stored_bytes: int) -> int:
+    """Return what the store saves of full copies of all backups."""
+    if protected_bytes <= 0:
+        return 0
+    saved = protected_bytes - stored_bytes
+    return max(0, saved * 100 // protected_bytes)
+
+
 def fault(value: model.Fault | None) -> dict[str, Any] | None:
     """Return a fault as JSON, if there is one."""
     if value is None:

@@ -50,6 +50,7 @@ def _render_policy(
         'allow_pause': policy.allow_pause,
         'max_parallel': policy.max_parallel,
         'next_run_at': common.time_or_none(policy.next_run_at),
+        'next_runs': [common.time(run) for run in policy.next_runs()],
         'task_id': task_id,
         'created_at': common.time(policy.created_at),
         'updated_at': common.time_or_none(policy.updated_at),

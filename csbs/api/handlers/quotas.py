@@ -17,6 +17,7 @@ from typing import Any
 
 from csbs import exception
 from csbs.actions import quotas as actions
+from csbs.api import listing
 from csbs.api import validation
 from csbs.api.handlers import common
 from csbs.api.request import Request
@@ -27,17 +28,30 @@ from csbs.domain import quota as domain
 _LONGEST = 64
 
 
-def _answer(quota: domain.Quota) -> dict[str, Any]:
+def _render_quota(quota: domain.Quota) -> dict[str, Any]:
     usage = dataclasses.asdict(quota.usage)
     usage['used_gb'] = common.gib(usage.pop('used_bytes'))
     return {
-        'quota': {
-            'project_id': quota.project_id,
-            'limits': dataclasses.asdict(quota.limits),
-            'usage': usage,
-            'own': list(quota.own),
-        }
+        'project_id': quota.project_id,
+        'limits': dataclasses.asdict(quota.limits),
+        'usage': usage,
+        'own': list(quota.own),
     }
+
+
+def _answer(quota: domain.Quota) -> dict[str, Any]:
+    return {'quota': _render_quota(quota)}
+
+
+@validation.query(schemas.LIST_QUERY)
+@validation.response(200, schemas.LIST)
+def list_quotas(req: Request) -> dict[str, Any]:
+    """List the quotas of all projects."""
+    limit = listing.limit(req)
+    found = actions.find(req.rt, req.query.get('marker'), limit + 1)
+    return listing.answer(
+        req, 'quotas', found, limit, _render_quota, key='project_id'
+    )
 
 
 @validation.response(200, schemas.SHOW)

@@ -41,7 +41,9 @@ def _render_vault(
         'used_bytes': vault.used_bytes,
         'stored_bytes': vault.stored_bytes,
         'protected_bytes': vault.protected_bytes,
-        'saved_percent': _saved_percent(vault),
+        'saved_percent': common.saved_percent(
+            vault.protected_bytes, vault.stored_bytes
+        ),
         'backup_count': vault.backup_count,
         'policy_ids': list(vault.policy_ids),
         'lock_days': vault.lock_days,
@@ -51,14 +53,6 @@ def _render_vault(
         'updated_at': common.time_or_none(vault.updated_at),
         'expires_at': common.time_or_none(vault.expires_at),
     }
-
-
-def _saved_percent(vault: model.Vault) -> int:
-    """Return what the store saves of full copies of all backups."""
-    if vault.protected_bytes <= 0:
-        return 0
-    saved = vault.protected_bytes - vault.stored_bytes
-    return max(0, saved * 100 // vault.protected_bytes)
 
 
 def _answer(vault: model.Vault, task_id: str | None = None) -> dict[str, Any]:

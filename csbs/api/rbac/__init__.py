@@ -25,6 +25,7 @@ from csbs.api.rbac import policies
 from csbs.api.rbac import quotas
 from csbs.api.rbac import servers
 from csbs.api.rbac import services
+from csbs.api.rbac import statistics
 from csbs.api.rbac import tasks
 from csbs.api.rbac import vaults
 
@@ -39,6 +40,7 @@ def list_rules() -> list[policy.RuleDefault]:
         *tasks.RULES,
         *servers.RULES,
         *quotas.RULES,
+        *statistics.RULES,
         *services.RULES,
     ]
 

@@ -23,6 +23,13 @@ RULES = [
         '/v1/quotas',
     ),
     base.rule(
+        'quotas:list',
+        base.ADMIN_OR_SERVICE,
+        'List the quotas of all projects.',
+        'GET',
+        '/v1/quotas/all',
+    ),
+    base.rule(
         'quotas:get',
         base.READER,
         'Show the quota of a project; of another project than the '

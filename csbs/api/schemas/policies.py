@@ -92,6 +92,11 @@ POLICY = types.resource(
         'allow_pause': types.nullable(types.BOOLEAN),
         'max_parallel': types.nullable(_MAX_PARALLEL),
         'next_run_at': types.nullable(types.TIME),
+        'next_runs': {
+            'type': 'array',
+            'items': types.TIME,
+            'maxItems': policy.SHOWN_RUNS,
+        },
         'task_id': types.nullable(types.UUID),
         'created_at': types.TIME,
         'updated_at': types.nullable(types.TIME),

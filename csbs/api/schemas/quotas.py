@@ -52,6 +52,10 @@ QUOTA = types.resource(
 )
 
 SHOW = types.wrapped('quota', QUOTA)
+LIST = types.wrapped_list('quotas', QUOTA)
+LIST_QUERY = types.record(
+    {'limit': {'type': 'integer', 'minimum': 1}, 'marker': types.ID}
+)
 UPDATE = types.wrapped(
     'quota',
     types.record(

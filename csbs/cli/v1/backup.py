@@ -13,6 +13,7 @@
 """The commands ``openstack csbs backup ...``."""
 
 import argparse
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 import sys
@@ -22,6 +23,7 @@ from osc_lib import exceptions
 from osc_lib.command import command
 
 from csbs.cli import common
+from csbs.cli import work
 from csbs.sdk.v1 import backup as _backup
 
 _STATUSES = (
@@ -36,6 +38,7 @@ _STATUSES = (
     'error',
     'error_deleting',
 )
+_CONSISTENCIES = ('crash_consistent', 'shut_off', 'none')
 _FIELDS = (
     'id',
     'name',
@@ -50,6 +53,8 @@ _FIELDS = (
     'kind',
     'trigger',
     'consistency',
+    'snapshot_method',
+    'paused_seconds',
     'policy_id',
     'parent_id',
     'size_gb',
@@ -79,6 +84,8 @@ _LONG_COLUMNS = {
     'vault_id': 'Vault ID',
     'trigger': 'Trigger',
     'consistency': 'Consistency',
+    'snapshot_method': 'Snapshot Method',
+    'policy_id': 'Policy ID',
     'changed_bytes': 'Changed',
     'stored_bytes': 'Stored',
     'project_id': 'Project',
@@ -130,7 +137,8 @@ class CreateBackup(command.ShowOne):
             metavar='<description>',
             help='Description of the backup',
         )
-        common.add_wait_options(parser, 'the backup is complete')
+        common.add_pause_options(parser)
+        work.add_wait_options(parser, 'the backup is complete')
         return parser
 
     def take_action(
@@ -141,14 +149,13 @@ class CreateBackup(command.ShowOne):
         server = client.find_server(parsed_args.server, ignore_missing=False)
         if server.notice:
             self.log.warning('%s', server.notice)
-        attrs = {'server_id': server.id, 'vault_id': vault.id}
-        if parsed_args.name is not None:
-            attrs['name'] = parsed_args.name
-        if parsed_args.description is not None:
-            attrs['description'] = parsed_args.description
-        backup = client.create_backup(**attrs)
+        backup = client.create_backup(
+            server_id=server.id,
+            vault_id=vault.id,
+            **common.given(parsed_args, 'name', 'description', 'allow_pause'),
+        )
         if parsed_args.wait:
-            common.wait_for(self, backup.task_id, parsed_args)
+            work.wait_for(self, backup.task_id, parsed_args)
             backup = client.get_backup(backup.id)
         return common.show(backup, _FIELDS)
 
@@ -172,6 +179,11 @@ class ListBackup(command.Lister):
             help='List backups in this vault (name or ID)',
         )
         parser.add_argument(
+            '--policy',
+            metavar='<policy>',
+            help='List backups that this policy made (name or ID)',
+        )
+        parser.add_argument(
             '--name', metavar='<name>', help='List backups of this name'
         )
         parser.add_argument(
@@ -185,6 +197,15 @@ class ListBackup(command.Lister):
             metavar='<kind>',
             choices=('full', 'incremental'),
             help='List backups of this kind: full or incremental',
+        )
+        parser.add_argument(
+            '--consistency',
+            metavar='<consistency>',
+            choices=_CONSISTENCIES,
+            help=(
+                f'List backups of this consistency: '
+                f'{", ".join(_CONSISTENCIES)}'
+            ),
         )
         parser.add_argument(
             '--trigger',
@@ -206,8 +227,13 @@ class ListBackup(command.Lister):
     ) -> tuple[Sequence[str], Iterable[common.Row]]:
         client = common.client_of(self)
         query = common.list_query(self, parsed_args)
-        for name in ('name', 'status', 'kind', 'trigger'):
-            query[name] = getattr(parsed_args, name)
+        query |= common.given(
+            parsed_args, 'name', 'status', 'kind', 'trigger', 'consistency'
+        )
+        if parsed_args.policy:
+            query['policy_id'] = common.past_id(
+                client.find_policy, parsed_args.policy
+            )
         if parsed_args.server:
             query['server_id'] = common.server_id(self, parsed_args.server)
         if parsed_args.vault:
@@ -275,7 +301,7 @@ class DeleteBackup(command.Command):
             nargs='+',
             help='Backup(s) to delete (name or ID)',
         )
-        common.add_wait_options(parser, 'the backups are gone')
+        work.add_wait_options(parser, 'the backups are gone')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -286,11 +312,11 @@ class DeleteBackup(command.Command):
             client.delete_backup(backup, ignore_missing=False)
             return backup.task_id
 
-        def wait(task_id: str) -> None:
-            common.wait_for(self, task_id, parsed_args)
+        def wait(task_id: str, beside: Collection[str]) -> None:
+            work.wait_for(self, task_id, parsed_args, beside)
 
-        common.delete_many(
-            'backup',
+        work.each(
+            'backup backups',
             parsed_args.backups,
             delete,
             wait if parsed_args.wait else None,
@@ -329,7 +355,7 @@ class RestoreBackup(command.ShowOne):
             action='store_true',
             help='Do not ask whether to go on',
         )
-        common.add_wait_options(parser, 'the server is restored')
+        work.add_wait_options(parser, 'the server is restored')
         return parser
 
     def _confirm(self, backup: _backup.Backup) -> None:
@@ -358,7 +384,7 @@ class RestoreBackup(command.ShowOne):
         backup = client.restore_backup(backup, parsed_args.power_on)
         task_id = backup.task_id
         if parsed_args.wait:
-            common.wait_for(self, task_id, parsed_args)
+            work.wait_for(self, task_id, parsed_args)
             backup = client.get_backup(backup.id)
         fields = ('backup_id', 'server_id', 'server_name', 'status', 'task_id')
         return common.show(

@@ -20,6 +20,7 @@ from typing import Any
 from osc_lib.command import command
 
 from csbs.cli import common
+from csbs.cli import work
 
 _FIELDS = (
     'id',
@@ -67,6 +68,24 @@ class ListServer(command.Lister):
             metavar='<status>',
             help='List servers in this status, such as ACTIVE or SHUTOFF',
         )
+        parser.add_argument(
+            '--policy',
+            metavar='<policy>',
+            help='List servers bound to this policy (name or ID)',
+        )
+        can = parser.add_mutually_exclusive_group()
+        can.add_argument(
+            '--protectable',
+            action='store_true',
+            default=None,
+            help='List servers that can be backed up',
+        )
+        can.add_argument(
+            '--not-protectable',
+            action='store_false',
+            dest='protectable',
+            help='List servers that cannot be backed up',
+        )
         common.add_list_options(parser, 'name:asc')
         common.add_marker_option(parser, 'server')
         return parser
@@ -76,7 +95,11 @@ class ListServer(command.Lister):
     ) -> tuple[Sequence[str], Iterable[common.Row]]:
         client = common.client_of(self)
         query = common.list_query(self, parsed_args)
-        query['name'] = parsed_args.name
+        query |= common.given(parsed_args, 'name', 'protectable')
+        if parsed_args.policy:
+            query['policy_id'] = client.find_policy(
+                parsed_args.policy, ignore_missing=False
+            ).id
         if parsed_args.status:
             query['status'] = parsed_args.status.upper()
         if parsed_args.marker:
@@ -168,7 +191,7 @@ class CreateServer(command.ShowOne):
             default=None,
             help='Leave the new server stopped',
         )
-        common.add_wait_options(parser, 'the server exists')
+        work.add_wait_options(parser, 'the server exists')
         return parser
 
     def _networks(self, words: list[str] | None) -> list[str] | str | None:
@@ -208,6 +231,6 @@ class CreateServer(command.ShowOne):
             'task_id': backup.task_id,
         }
         if parsed_args.wait:
-            task = common.wait_for(self, backup.task_id, parsed_args)
+            task = work.wait_for(self, backup.task_id, parsed_args)
             made['server_id'] = (task.result or {}).get('server_id')
         return common.show(made, tuple(made))

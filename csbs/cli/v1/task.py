@@ -20,6 +20,7 @@ from typing import Any
 from osc_lib.command import command
 
 from csbs.cli import common
+from csbs.cli import work
 
 _KINDS = (
     'backup',
@@ -54,6 +55,10 @@ _FIELDS = (
     'backup_id',
     'server_id',
     'vault_id',
+    'policy_id',
+    'parent_id',
+    'trigger',
+    'planned_at',
     'host',
     'attempts',
     'created_at',
@@ -76,6 +81,8 @@ _LONG_COLUMNS = {
     'backup_id': 'Backup ID',
     'server_id': 'Server ID',
     'vault_id': 'Vault ID',
+    'policy_id': 'Policy ID',
+    'parent_id': 'Run ID',
     'host': 'Host',
     'project_id': 'Project',
     'finished_at': 'Finished At',
@@ -115,6 +122,16 @@ class ListTask(command.Lister):
             metavar='<vault>',
             help='List tasks that work on this vault (name or ID)',
         )
+        parser.add_argument(
+            '--policy',
+            metavar='<policy>',
+            help='List tasks that work for this policy (name or ID)',
+        )
+        parser.add_argument(
+            '--run',
+            metavar='<task>',
+            help='List the tasks that this run of a policy started (ID)',
+        )
         common.add_list_options(parser)
         common.add_marker_option(parser, 'task', names=False)
         common.add_time_options(parser)
@@ -138,6 +155,11 @@ class ListTask(command.Lister):
             query['vault_id'] = common.past_id(
                 client.find_vault, parsed_args.vault
             )
+        if parsed_args.policy:
+            query['policy_id'] = common.past_id(
+                client.find_policy, parsed_args.policy
+            )
+        query['parent_id'] = parsed_args.run
         shown = _COLUMNS | (_LONG_COLUMNS if parsed_args.long else {})
         return (
             tuple(shown.values()),
@@ -176,7 +198,7 @@ class CancelTask(command.Command):
         def cancel(word: str) -> None:
             client.cancel_task(word)
 
-        common.delete_many('task', parsed_args.tasks, cancel, verb='cancel')
+        work.each('task tasks', parsed_args.tasks, cancel, verb='cancel')
 
 
 class WatchTask(command.ShowOne):
@@ -192,11 +214,11 @@ class WatchTask(command.ShowOne):
         parser.add_argument(
             'task', metavar='<task>', help='Task to watch (ID)'
         )
-        common.add_timeout_option(parser)
+        work.add_timeout_option(parser)
         return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Sequence[Any]]:
-        task = common.wait_for(self, parsed_args.task, parsed_args)
+        task = work.wait_for(self, parsed_args.task, parsed_args)
         return common.show(task, _FIELDS)

@@ -27,15 +27,19 @@ from openstack import proxy
 import requests
 
 from csbs.sdk import exceptions
+from csbs.sdk.v1 import _policies
 from csbs.sdk.v1 import _wait
 from csbs.sdk.v1 import backup as _backup
+from csbs.sdk.v1 import policy as _policy
+from csbs.sdk.v1 import quota as _quota
 from csbs.sdk.v1 import server as _server
 from csbs.sdk.v1 import service as _service
+from csbs.sdk.v1 import statistics as _statistics
 from csbs.sdk.v1 import task as _task
 from csbs.sdk.v1 import vault as _vault
 
 
-class Proxy(proxy.Proxy):
+class Proxy(_policies.PolicyCalls, proxy.Proxy):
     """Version 1 of the cloud server backup service.
 
     Every call can raise :class:`csbs.sdk.exceptions.ApiError` (by the HTTP
@@ -52,8 +56,11 @@ class Proxy(proxy.Proxy):
 
     _resource_registry = {
         'backup': _backup.Backup,
+        'policy': _policy.Policy,
+        'quota': _quota.Quota,
         'server': _server.Server,
         'service': _service.Service,
+        'statistics': _statistics.Statistics,
         'task': _task.Task,
         'vault': _vault.Vault,
     }
@@ -125,17 +132,21 @@ class Proxy(proxy.Proxy):
         """Create a vault.
 
         :param attrs: ``capacity_gb`` (GB), and if wanted ``name``,
-            ``description`` and ``months``
+            ``description``, ``months``, ``lock_days``, ``tags``,
+            ``policy_ids`` (policies to bind to it) and ``backup``
+            (``{'server_id': ..., 'name': ..., 'description': ...,
+            'allow_pause': ...}``: a server to back up at once, which
+            ``task_id`` of the result does)
         """
         return self._create(_vault.Vault, **attrs)
 
     def update_vault(
         self, vault: str | _vault.Vault, **attrs: Any
     ) -> _vault.Vault:
-        """Change a vault's ``name`` or ``description``.
+        """Change a vault's name, description or tags, or lengthen its lock.
 
         :param vault: the vault or its id
-        :param attrs: what to change
+        :param attrs: ``name``, ``description``, ``tags`` or ``lock_days``
         """
         return self._update(_vault.Vault, vault, **attrs)
 
@@ -214,8 +225,9 @@ class Proxy(proxy.Proxy):
     def create_backup(self, **attrs: Any) -> _backup.Backup:
         """Start to back a server up; ``task_id`` of the result does it.
 
-        :param attrs: ``server_id`` and ``vault_id``, and if wanted ``name``
-            and ``description``
+        :param attrs: ``server_id`` and ``vault_id``, and if wanted ``name``,
+            ``description`` and ``allow_pause`` (whether the server may be
+            paused for a moment to get its volumes at one instant)
         """
         return self._create(_backup.Backup, **attrs)
 

@@ -66,6 +66,13 @@ class Backup(_base.Resource):
     trigger: str = resource.Body('trigger')
     #: ``crash_consistent``, ``shut_off``, ``none``; None when not yet known
     consistency: str | None = resource.Body('consistency')
+    #: how its volumes were frozen: ``shut_off``, ``single``, ``group``,
+    #: ``pause`` or ``sequential``; None when not yet known
+    snapshot_method: str | None = resource.Body('snapshot_method')
+    #: how long the server was paused for it, in seconds, or None
+    paused_seconds: float | None = resource.Body('paused_seconds')
+    #: in a new backup only: whether the server may be paused for a moment
+    allow_pause: bool | None = resource.Body('allow_pause')
     #: the policy that made it, if one did
     policy_id: str | None = resource.Body('policy_id')
     #: the backup it was compared with; restoring never needs that one

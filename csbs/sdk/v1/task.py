@@ -37,6 +37,8 @@ class Task(_base.Resource):
     _query_mapping = resource.QueryParameters(
         'backup_id',
         'kind',
+        'parent_id',
+        'policy_id',
         'server_id',
         'status',
         'vault_id',
@@ -46,7 +48,7 @@ class Task(_base.Resource):
     #: the project that owns it
     project_id: str = resource.Body('project_id')
     #: ``backup``, ``restore``, ``create_server``, ``delete_backup``,
-    #: ``collect`` or ``delete_vault``
+    #: ``collect``, ``delete_vault`` or ``policy_run``
     kind: str = resource.Body('kind')
     #: ``queued``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or
     #: ``skipped``
@@ -69,6 +71,14 @@ class Task(_base.Resource):
     server_id: str | None = resource.Body('server_id')
     #: the vault that it works on
     vault_id: str | None = resource.Body('vault_id')
+    #: the policy that it works for
+    policy_id: str | None = resource.Body('policy_id')
+    #: the run that it is a part of
+    parent_id: str | None = resource.Body('parent_id')
+    #: who started it: ``manual``, ``run_now`` or ``scheduled``
+    trigger: str | None = resource.Body('trigger')
+    #: the time of the schedule that it was started for
+    planned_at: str | None = resource.Body('planned_at')
     #: where it runs
     host: str | None = resource.Body('host')
     #: how many times it was begun

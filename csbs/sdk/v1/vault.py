@@ -12,6 +12,7 @@
 
 """Vaults: bought capacity that backups are stored in."""
 
+from typing import Any
 from typing import Self
 
 from keystoneauth1 import adapter
@@ -34,7 +35,7 @@ class Vault(_base.Resource):
     allow_list = True
 
     _query_mapping = resource.QueryParameters(
-        'name', 'status', *_base.COMMON_FILTERS
+        'name', 'status', 'tags', *_base.COMMON_FILTERS
     )
 
     #: the project that owns it
@@ -45,7 +46,7 @@ class Vault(_base.Resource):
     capacity_gb: int = resource.Body('capacity_gb', type=int)
     #: the term it was bought for, in months
     months: int = resource.Body('months', type=int)
-    #: ``available``, ``deleting`` or ``error``
+    #: ``available``, ``expired``, ``deleting`` or ``error``
     status: str = resource.Body('status')
     #: what counts against the capacity, in GB, rounded up
     used_gb: int = resource.Body('used_gb', type=int)
@@ -53,9 +54,22 @@ class Vault(_base.Resource):
     used_bytes: int = resource.Body('used_bytes', type=int)
     #: what is really stored after compression, in bytes
     stored_bytes: int = resource.Body('stored_bytes', type=int)
+    #: what all its backups would take as full copies, in bytes
+    protected_bytes: int = resource.Body('protected_bytes', type=int)
+    #: how much less than that is stored
+    saved_percent: int = resource.Body('saved_percent', type=int)
+    #: how many days its backups cannot be deleted for, or None
+    lock_days: int | None = resource.Body('lock_days')
+    #: words to find it by
+    tags: list[str] = resource.Body('tags', type=list)
+    #: the policies that are bound to it; in a new vault, those to bind
+    policy_ids: list[str] = resource.Body('policy_ids', type=list)
+    #: in a new vault only: the server to back up at once, see
+    #: :meth:`Proxy.create_vault`
+    backup: dict[str, Any] | None = resource.Body('backup')
     #: how many backups it holds
     backup_count: int = resource.Body('backup_count', type=int)
-    #: the task that is deleting it, if one is
+    #: the task that is deleting it or backs a server up, if one is
     task_id: str | None = resource.Body('task_id')
     #: when it was created
     created_at: str = resource.Body('created_at')

@@ -99,8 +99,13 @@ class Keystone(fixtures.Fixture):
 
     def credentials(self, user: str, project: str) -> dict[str, str]:
         """Return what a user of the project shows."""
+        return self.credentials_at(self.url, user, project)
+
+    @staticmethod
+    def credentials_at(url: str, user: str, project: str) -> dict[str, str]:
+        """Return what a user of the project shows to a Keystone."""
         return {
-            'auth_url': self.url,
+            'auth_url': url,
             'username': user,
             'password': PASSWORD,
             'project_name': project,

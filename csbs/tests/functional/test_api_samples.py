@@ -174,6 +174,7 @@ class SamplesTest(stack.StackTestCase):
             {
                 'policy': {
                     'name': 'nightly',
+                    'enabled': True,
                     'schedule': {
                         'times': ['02:00', '14:30'],
                         'timezone': 'Europe/Berlin',
@@ -207,6 +208,8 @@ class SamplesTest(stack.StackTestCase):
 
     def sample_quotas(self) -> None:
         self.sample('show_own_quota', 'GET', '/v1/quotas')
+        self.sample('list_quotas', 'GET', '/v1/quotas/all')
+        self.sample('show_statistics', 'GET', '/v1/statistics')
         path = '/v1/quotas/local'
         self.sample('show_quota', 'GET', path)
         self.sample(

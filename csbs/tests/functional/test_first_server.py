@@ -10,118 +10,98 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The guide "Protect your first server", with the programs themselves."""
+"""The guide "Protect your first server", exactly as it is printed."""
 
-import os
+import hashlib
 import pathlib
 import subprocess
-import sys
-import threading
 
-import fixtures
 import requests
 
-from csbs.tests.unit.cli import base
+import csbs
+from csbs.tests.functional import openstack
 
-MIB = 1 << 20
+_GUIDE = (
+    pathlib.Path(csbs.__file__).parents[1] / 'doc/source/user/first-server.rst'
+)
 _DEADLINE = 60
-_STANDALONE = 'from csbs.cmd import standalone; standalone.main()'
 
 
-class FirstServerTest(base.OpenStackTestCase):
-    def endpoint(self) -> str:
-        self.state = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self.disk = self.state / 'cloud' / 'servers' / 'web' / 'root.raw'
-        self.disk.parent.mkdir(parents=True)
-        self.content = os.urandom(3 * MIB) + bytes(5 * MIB)
-        self.disk.write_bytes(self.content)
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                '-c',
-                _STANDALONE,
-                # Not that of a csbs which is installed on this machine.
-                '--config-file',
-                os.devnull,
-                '--state-dir',
-                str(self.state),
-                '--port',
-                '0',
-            ],
-            env=os.environ | {'PYTHONPATH': os.pathsep.join(sys.path)},
+def commands(first: str, behind: str) -> list[str]:
+    """Return the commands that the guide prints, as they are printed.
+
+    :param first: the title of the section that they begin in
+    :param behind: the title of the first section that is not meant
+    """
+    text = _GUIDE.read_text()
+    begin = text.index(f'\n{first}\n===')
+    part = text[begin : text.index(f'\n{behind}\n===')]
+    found: list[str] = []
+    goes_on = False
+    for line in part.splitlines():
+        if line.startswith('   $ '):
+            found.append(line.removeprefix('   $ '))
+        elif goes_on:
+            found[-1] += f'\n{line.strip()}'
+        goes_on = line.endswith(('\\', '|'))
+    return found
+
+
+class FirstServerTest(openstack.OpenStackTestCase):
+    def shell(self, lines: list[str]) -> str:
+        """Type lines into a shell, which ends at the first that fails.
+
+        :return: what is printed, with the lines themselves
+        """
+        done = subprocess.run(
+            ['bash', '-e', '-v', '-s'],
+            input=''.join(f'{line}\n' for line in lines),
+            env=self.environment(),
+            cwd=self.home_folder,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            timeout=5 * openstack.DEADLINE,
+            check=False,
         )
-        self.standalone = process
-        self.addCleanup(self._stop)
-        # a program that says nothing is ended, which ends the reading too
-        watchdog = threading.Timer(_DEADLINE, process.kill)
-        watchdog.start()
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        watchdog.cancel()
-        self.assertIn('csbs answers at http://', line)
-        return line.split()[-1]
+        self.assertEqual(0, done.returncode, done.stdout)
+        return done.stdout
 
-    def _stop(self) -> None:
-        self.standalone.terminate()
-        try:
-            code = self.standalone.wait(_DEADLINE)
-        except subprocess.TimeoutExpired:
-            self.standalone.kill()
-            code = self.standalone.wait()
-        assert self.standalone.stdout is not None
-        self.standalone.stdout.close()
-        self.assertEqual(0, code)
+    def test_ten_commands_from_vault_to_restored_server(self) -> None:
+        ten = [
+            line
+            for line in commands('Back it up', 'Tidy up')
+            if line.startswith('openstack ')
+        ]
+        self.assertEqual(10, len(ten), ten)
 
-    def test_guide(self) -> None:
-        (server,) = self.run_json('csbs', 'server', 'list')
+        printed = self.shell(commands('Make a server', 'Tidy up'))
+
+        for line in ten:
+            self.assertIn(f'\n{line}\n', printed)
+        self.assertIn('\nroot.raw: OK\n', printed)
+        self.assertIn('every day at 02:00 UTC', printed)
+        backups = self.json('backup', 'list', '--sort', 'created_at:asc')
         self.assertEqual(
-            ('web', True), (server['Name'], server['Protectable'])
+            [('full', 'available'), ('incremental', 'available')],
+            [(one['Kind'], one['Status']) for one in backups],
         )
-
-        words = ('csbs', 'vault', 'create', '--capacity', '100', 'first')
-        self.assertEqual('available', self.run_json(*words)['status'])
-        create = ('csbs', 'backup', 'create', '--vault', 'first', '--wait')
-        before = self.run_json(*create, '--name', 'before', 'web')
+        tasks = self.json('task', 'list')
+        self.assertEqual({'succeeded'}, {task['Status'] for task in tasks})
         self.assertEqual(
-            ('available', 'full', 8 * MIB),
-            (before['status'], before['kind'], before['size_bytes']),
-        )
-        self.assertGreater(4 * MIB, before['stored_bytes'])
-
-        changed = os.urandom(MIB) + self.content[MIB:]
-        self.disk.write_bytes(changed)
-        after = self.run_json(*create, '--name', 'after', 'web')
-        self.assertEqual(
-            ('incremental', MIB), (after['kind'], after['changed_bytes'])
-        )
-
-        self.disk.write_bytes(bytes(8 * MIB))
-        self.run_json('csbs', 'backup', 'restore', '--wait', 'before')
-        self.assertEqual(self.content, self.disk.read_bytes())
-
-        create = ('csbs', 'server', 'create', '--backup', 'after', '--wait')
-        made = self.run_json(*create, 'web-2')
-        (copy,) = (self.disk.parents[1] / made['server_id']).glob('*.raw')
-        self.assertEqual(changed, copy.read_bytes())
-
-        tasks = self.run_json('csbs', 'task', 'list')
-        self.assertEqual(
-            ['backup', 'backup', 'create_server', 'restore'],
+            ['backup', 'backup', 'create_server', 'policy_run', 'restore'],
             sorted(task['Kind'] for task in tasks),
         )
-        self.assertEqual({'succeeded'}, {task['Status'] for task in tasks})
+        made = {row['Name']: row['ID'] for row in self.json('server', 'list')}
+        (copy,) = (self.servers / made['web-2']).glob('*.raw')
+        sum_, _ = (self.home_folder / 'before.sha256').read_text().split()
+        with copy.open('rb') as disk:
+            digest = hashlib.file_digest(disk, 'sha256').hexdigest()
+        self.assertEqual(sum_, digest)
 
-        for words in (
-            ('csbs', 'backup', 'delete', '--wait', 'before', 'after'),
-            ('csbs', 'vault', 'delete', '--wait', 'first'),
-        ):
-            result = self.openstack(*words)
-            self.assertEqual(
-                (0, '', ''), (result.code, result.out, result.err)
-            )
-        self.assertEqual([], self.run_json('csbs', 'vault', 'list'))
+        self.shell(commands('Tidy up', 'With OpenStack'))
+        self.assertEqual([], self.json('vault', 'list'))
+        self.assertEqual([], self.json('policy', 'list'))
 
     def test_versions_need_no_login(self) -> None:
         for path in ('/', '/v1', '/v1/'):

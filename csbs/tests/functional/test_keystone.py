@@ -69,19 +69,25 @@ class KeystoneTest(processes.ProcessTestCase):
         self, user: str, *words: str, expect: int = 0, project: str = ''
     ) -> str:
         """Run ``openstack`` as a user and return what it printed."""
+        login = {
+            'OS_AUTH_URL': self.keystone,
+            'OS_USERNAME': user,
+            'OS_PASSWORD': 'secret',
+            'OS_PROJECT_NAME': project or user,
+            'OS_USER_DOMAIN_ID': 'default',
+            'OS_PROJECT_DOMAIN_ID': 'default',
+            'OS_IDENTITY_API_VERSION': '3',
+            'OS_REGION_NAME': 'one',
+        }
+        return self.logged_in(login, *words, expect=expect)
+
+    def logged_in(
+        self, login: dict[str, str], *words: str, expect: int = 0
+    ) -> str:
+        """Run ``openstack`` with a login and return what it printed."""
         done = subprocess.run(
             [str(processes.BIN / 'openstack'), *words],
-            env={
-                **self.environment,
-                'OS_AUTH_URL': self.keystone,
-                'OS_USERNAME': user,
-                'OS_PASSWORD': 'secret',
-                'OS_PROJECT_NAME': project or user,
-                'OS_USER_DOMAIN_ID': 'default',
-                'OS_PROJECT_DOMAIN_ID': 'default',
-                'OS_IDENTITY_API_VERSION': '3',
-                'OS_REGION_NAME': 'one',
-            },
+            env={**self.environment, **login},
             capture_output=True,
             text=True,
             timeout=stack.DEADLINE,
@@ -190,6 +196,52 @@ class KeystoneTest(processes.ProcessTestCase):
             )
             self.assertEqual(401, answer.status_code)
         self.assertEqual(200, requests.get(url, timeout=30).status_code)
+
+    def test_ways_to_log_in(self) -> None:
+        made = ('csbs', 'vault', 'create', '--capacity', '100', 'v1')
+        self.openstack('demo', *made)
+        token = self.openstack(
+            *('demo', 'token', 'issue', '-f', 'value', '-c', 'id')
+        ).strip()
+        credential = json.loads(
+            self.openstack(
+                *('demo', 'application', 'credential', 'create'),
+                *('-f', 'json', 'nightly'),
+            )
+        )
+        clouds = self.state / 'clouds.yaml'
+        login = identity.Keystone.credentials_at(self.keystone, 'demo', 'demo')
+        clouds.write_text(
+            json.dumps(
+                {'clouds': {'mine': {'auth': login, 'region_name': 'one'}}}
+            )
+        )
+        for variables in (
+            {
+                'OS_AUTH_TYPE': 'token',
+                'OS_AUTH_URL': self.keystone,
+                'OS_TOKEN': token,
+                'OS_PROJECT_NAME': 'demo',
+                'OS_PROJECT_DOMAIN_ID': 'default',
+            },
+            {
+                'OS_AUTH_TYPE': 'v3applicationcredential',
+                'OS_AUTH_URL': self.keystone,
+                'OS_APPLICATION_CREDENTIAL_ID': credential['id'],
+                'OS_APPLICATION_CREDENTIAL_SECRET': credential['secret'],
+            },
+            {'OS_CLIENT_CONFIG_FILE': str(clouds), 'OS_CLOUD': 'mine'},
+            {
+                'OS_AUTH_TYPE': 'admin_token',
+                'OS_TOKEN': token,
+                'OS_ENDPOINT': f'http://127.0.0.1:{self.port}',
+            },
+        ):
+            listed = self.logged_in(
+                variables, 'csbs', 'vault', 'list', '-f', 'json'
+            )
+            (vault,) = json.loads(listed)
+            self.assertEqual('v1', vault['Name'], variables)
 
     def assert_other_scopes_are_refused(self, url: str) -> None:
         """An administrator's token is no use without a project."""

@@ -68,6 +68,33 @@ class QuotasTest(stack.StackTestCase):
         self.assertEqual({0}, set(quota['usage'].values()))
         self.assertEqual(quota, self.quota('/v1/quotas/local'))
 
+    def test_quotas_of_all_projects(self) -> None:
+        self.make_vault()
+        for project in ('other', 'third'):
+            self.as_member(
+                'POST',
+                '/v1/vaults',
+                project,
+                json={'vault': {'capacity_gb': 300}},
+            )
+        self.put(vaults=-1)
+
+        answer = self.call('GET', '/v1/quotas/all?limit=2', expect=200)
+        local, other = answer['quotas']
+        self.assertEqual(self.quota(), local)
+        self.assertEqual(['vaults'], local['own'])
+        self.assertEqual(_DEFAULTS, other['limits'])
+        self.assertEqual(300, other['usage']['capacity_gb'])
+        self.assertEqual(1, other['usage']['vaults'])
+        (link,) = answer['quotas_links']
+        answer = self.call('GET', link['href'], expect=200)
+        self.assertEqual(
+            ['third'], [quota['project_id'] for quota in answer['quotas']]
+        )
+        self.assertNotIn('quotas_links', answer)
+        refused = self.as_member('GET', '/v1/quotas/all')
+        self.assertEqual(403, refused.status_code)
+
     def test_usage(self) -> None:
         vault_id = self.make_vault()
         server = self.stack.make_server('web', {'vda': b'x'})

@@ -70,9 +70,11 @@ LEAST: Mapping[Key, str] = {
     ('GET', '/v1/servers'): 'reader',
     ('GET', '/v1/servers/{server_id}'): 'reader',
     ('GET', '/v1/quotas'): 'reader',
+    ('GET', '/v1/quotas/all'): 'admin',
     ('GET', '/v1/quotas/{project_id}'): 'reader',
     ('PUT', '/v1/quotas/{project_id}'): 'admin',
     ('DELETE', '/v1/quotas/{project_id}'): 'admin',
+    ('GET', '/v1/statistics'): 'reader',
     ('GET', '/v1/services'): 'admin',
 }
 #: other services of the cloud may look at everything, and change nothing

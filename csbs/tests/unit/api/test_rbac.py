@@ -63,10 +63,13 @@ WANTED = {
     'csbs:servers:list': 'reader',
     'csbs:servers:get': 'reader',
     'csbs:quotas:get_own': 'reader',
+    'csbs:quotas:list': 'admin',
     'csbs:quotas:get': 'reader',
     'csbs:quotas:get_all_projects': 'admin',
     'csbs:quotas:update': 'admin',
     'csbs:quotas:reset': 'admin',
+    'csbs:statistics:get': 'reader',
+    'csbs:statistics:get_all_projects': 'admin',
     'csbs:services:list': 'admin',
 }
 

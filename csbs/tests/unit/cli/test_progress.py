@@ -95,26 +95,40 @@ class _FakeTerminal(io.StringIO):
         return True
 
 
-class TestProgressBar(base.TestCase):
+class TestProgressBars(base.TestCase):
     def test_a_shorter_line_leaves_nothing_behind(self) -> None:
         stream = _FakeTerminal()
-        bar = progress.ProgressBar(stream)
+        bars = progress.ProgressBars(stream)
 
-        bar.show(_task_of())
-        bar.show(_task_of(status='queued'))
-        bar.clear()
+        bars.show(['a long line'])
+        bars.show(['short'])
+        bars.clear()
 
-        lines = stream.getvalue().split('\r')[1:]
-        self.assertEqual(len(lines[0]), len(lines[1]))
-        self.assertEqual('', lines[2].strip())
-        self.assertEqual('', lines[-1])
-        self.assertGreater(80, len(lines[0]))
+        self.assertEqual(80 - 1, bars.width())
+        self.assertEqual(
+            ['a long line', 'short      ', '     ', ''],
+            stream.getvalue().split('\r')[1:],
+        )
+
+    def test_several_lines_are_written_over(self) -> None:
+        stream = _FakeTerminal()
+        bars = progress.ProgressBars(stream)
+
+        bars.show(['one', 'two'])
+        bars.show(['1'])
+        bars.clear()
+
+        up = '\x1b[1A'
+        self.assertEqual(
+            f'\rone\n\rtwo{up}\r1  \n\r   {up}\r \n\r\r{up}',
+            stream.getvalue(),
+        )
 
     def test_nothing_goes_to_a_pipe(self) -> None:
         stream = io.StringIO()
-        bar = progress.ProgressBar(stream)
+        bars = progress.ProgressBars(stream)
 
-        bar.show(_task_of())
-        bar.clear()
+        bars.show(['one'])
+        bars.clear()
 
         self.assertEqual('', stream.getvalue())

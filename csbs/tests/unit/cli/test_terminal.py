@@ -12,88 +12,34 @@
 
 """Tests of the program ``openstack`` itself, at a terminal and in a pipe."""
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 
 from csbs.tests.unit.cli import base
+from csbs.tests.unit.cli import terminal
 
 _OPENSTACK = (sys.executable, '-m', 'openstackclient.shell')
-_DEADLINE = 60
-
-
-class Terminal:
-    """A program at a pseudo-terminal of its own."""
-
-    def __init__(self, words: list[str], env: dict[str, str], width: int):
-        self._own, theirs = pty.openpty()
-        size = struct.pack('HHHH', 24, width, 0, 0)
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
-        self.process = subprocess.Popen(
-            [*_OPENSTACK, *words],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=env,
-            start_new_session=True,
-            # Background jobs, such as these tests may be one of, ignore
-            # interrupts, and what they start inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        os.close(theirs)
-        self.text = ''
-
-    def read_until(self, wanted: str | None) -> str:
-        """Read until a text is seen, or with None until the end."""
-        deadline = time.monotonic() + _DEADLINE
-        while wanted is None or wanted not in self.text:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._own], [], [], left)[0]:
-                raise AssertionError(f'{wanted!r} not in {self.text!r}')
-            try:
-                data = os.read(self._own, 4096)
-            except OSError:
-                # what Linux answers when the other side is closed
-                data = b''
-            if not data:
-                break
-            self.text += data.decode()
-        return self.text
-
-    def type(self, text: str) -> None:
-        os.write(self._own, text.encode())
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(_DEADLINE)
-        os.close(self._own)
 
 
 class TestTerminal(base.CliTestCase):
-    def _start(self, *words: str, width: int = 100) -> Terminal:
+    def _start(self, *words: str, width: int = 100) -> terminal.Terminal:
         env = {'PATH': os.environ['PATH'], **self.environment()}
-        terminal = Terminal(list(words), env, width)
-        self.addCleanup(terminal.close)
-        return terminal
+        opened = terminal.Terminal([*_OPENSTACK, *words], env, width)
+        self.addCleanup(opened.close)
+        return opened
 
     def test_restore_asks_and_shows_progress(self) -> None:
         self.service.add_backup('b1')
 
-        terminal = self._start('csbs', 'backup', 'restore', '--wait', 'b1')
-        question = terminal.read_until('Go on? [y/N] ')
+        opened = self._start('csbs', 'backup', 'restore', '--wait', 'b1')
+        question = opened.read_until('Go on? [y/N] ')
         self.assertEqual([], self.bodies('POST', '/restore'))
-        terminal.type('y\n')
-        text = terminal.read_until(None)
+        opened.type('y\n')
+        text = opened.read_until(None)
 
-        self.assertEqual(0, terminal.process.wait(_DEADLINE))
+        self.assertEqual(0, opened.process.wait(terminal.DEADLINE))
         self.assertIn('cannot be undone', question)
         self.assertIn(
             '\rRestoring [##########..............]  45%  '
@@ -107,12 +53,12 @@ class TestTerminal(base.CliTestCase):
     def test_restore_is_not_started_without_a_yes(self) -> None:
         self.service.add_backup('b1')
 
-        terminal = self._start('csbs', 'backup', 'restore', 'b1')
-        terminal.read_until('Go on? [y/N] ')
-        terminal.type('\n')
-        text = terminal.read_until(None)
+        opened = self._start('csbs', 'backup', 'restore', 'b1')
+        opened.read_until('Go on? [y/N] ')
+        opened.type('\n')
+        text = opened.read_until(None)
 
-        self.assertEqual(1, terminal.process.wait(_DEADLINE))
+        self.assertEqual(1, opened.process.wait(terminal.DEADLINE))
         self.assertIn('Nothing was restored.', text)
         self.assertEqual([], self.bodies('POST', '/restore'))
 
@@ -120,12 +66,12 @@ class TestTerminal(base.CliTestCase):
         task = self.service.add_task('backup')
         self.service.halted = True
 
-        terminal = self._start('csbs', 'task', 'watch', task['id'], width=40)
-        terminal.read_until('Backing up: waiting for a free worker')
-        terminal.process.send_signal(signal.SIGINT)
-        text = terminal.read_until(None)
+        opened = self._start('csbs', 'task', 'watch', task['id'], width=40)
+        opened.read_until('Backing up: waiting for a free worker')
+        opened.process.send_signal(signal.SIGINT)
+        text = opened.read_until(None)
 
-        self.assertEqual(130, terminal.process.wait(_DEADLINE))
+        self.assertEqual(130, opened.process.wait(terminal.DEADLINE))
         self.assertIn(
             f'The task goes on. Go on watching with: '
             f'openstack csbs task watch {task["id"]}',
@@ -145,7 +91,7 @@ class TestTerminal(base.CliTestCase):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_DEADLINE,
+            timeout=terminal.DEADLINE,
             check=False,
         )
 

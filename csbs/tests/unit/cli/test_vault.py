@@ -56,7 +56,12 @@ class TestVault(base.CliTestCase):
                 'used_gb': 0,
                 'used_bytes': 0,
                 'stored_bytes': 0,
+                'protected_bytes': 0,
+                'saved_percent': 0,
                 'backup_count': 0,
+                'policy_ids': [],
+                'lock_days': None,
+                'tags': [],
                 'months': 12,
                 'task_id': None,
                 'created_at': '2026-11-23T10:00:00Z',
@@ -127,6 +132,9 @@ class TestVault(base.CliTestCase):
                 '2 GB',
                 '1.5 GB',
                 '0',
+                '0%',
+                '',
+                '',
                 '',
                 loopback.PROJECT,
                 '2026-11-23 10:00:00 UTC',
@@ -252,7 +260,11 @@ class TestVault(base.CliTestCase):
         result = self.openstack('csbs', 'vault', 'set', 'a')
 
         self.assertEqual(
-            (1, 'Nothing to set: give --name or --description.\n'),
+            (
+                1,
+                'Nothing to set: give --name, --description, --lock-days, '
+                '--tag or --no-tag.\n',
+            ),
             (result.code, result.err),
         )
 

@@ -57,6 +57,16 @@ def make(
     return domain.Policy(**{**values, **fields})
 
 
+class NextRunsTest(base.TestCase):
+    def test_five_beginning_with_the_next(self) -> None:
+        first = _NOW.replace(day=24, hour=2)
+        runs = make(next_run_at=first).next_runs()
+        self.assertEqual([first + day * _DAY for day in range(5)], runs)
+
+    def test_none_when_it_does_not_run_by_itself(self) -> None:
+        self.assertEqual([], make().next_runs())
+
+
 class PlanTest(base.TestCase):
     def test_only_what_is_enabled_and_bound_runs_by_itself(self) -> None:
         for fields in ({'enabled': False}, {'vault_id': None}):
