@@ -43,6 +43,7 @@ _LABELS = {
     'delete_vault': 'Deleting vault',
     'collect': 'Freeing space',
     'policy_run': 'Starting backups',
+    'verify': 'Verifying',
 }
 
 

@@ -30,6 +30,7 @@ _KINDS = (
     'collect',
     'delete_vault',
     'policy_run',
+    'verify',
 )
 _STATUSES = (
     'queued',

@@ -323,6 +323,41 @@ class Proxy(_policies.PolicyCalls, proxy.Proxy):
         """
         return self._get(_task.Task, task)
 
+    def verify_backup(
+        self,
+        backup: str | _backup.Backup,
+        *,
+        mode: str = 'quick',
+        percent: int = 100,
+    ) -> _task.Task:
+        """Start to look whether a backup can be restored.
+
+        The task that is returned fails when something is damaged; its
+        ``result`` tells what.
+
+        :param backup: the backup or its id
+        :param mode: ``quick``, by digests, or ``deep``, by content
+        :param percent: of what is stored, taken by chance, that is read
+        """
+        resource = self._get_resource(_backup.Backup, backup)
+        return _task.Task.verify(self, resource, mode, percent)
+
+    def verify_vault(
+        self,
+        vault: str | _vault.Vault,
+        *,
+        mode: str = 'quick',
+        percent: int = 100,
+    ) -> _task.Task:
+        """Start to look whether all backups of a vault can be restored.
+
+        :param vault: the vault or its id
+        :param mode: as in :meth:`verify_backup`
+        :param percent: as in :meth:`verify_backup`
+        """
+        resource = self._get_resource(_vault.Vault, vault)
+        return _task.Task.verify(self, resource, mode, percent)
+
     def cancel_task(self, task: str | _task.Task) -> _task.Task:
         """Ask a task to stop and undo what it began.
 

@@ -17,6 +17,7 @@ from typing import Self
 
 from keystoneauth1 import adapter
 from openstack import resource
+from openstack import utils
 
 from csbs.sdk.v1 import _base
 
@@ -48,7 +49,7 @@ class Task(_base.Resource):
     #: the project that owns it
     project_id: str = resource.Body('project_id')
     #: ``backup``, ``restore``, ``create_server``, ``delete_backup``,
-    #: ``collect``, ``delete_vault`` or ``policy_run``
+    #: ``collect``, ``delete_vault``, ``policy_run`` or ``verify``
     kind: str = resource.Body('kind')
     #: ``queued``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or
     #: ``skipped``
@@ -106,3 +107,27 @@ class Task(_base.Resource):
         :raises openstack.exceptions.HttpException: when it is refused
         """
         return self.act(session, 'cancel', {})
+
+    @classmethod
+    def verify(
+        cls,
+        session: adapter.Adapter,
+        found: _base.Resource,
+        mode: str,
+        percent: int,
+    ) -> Self:
+        """Look whether a backup, or all of a vault, can be restored.
+
+        :param session: the proxy
+        :param found: the backup or vault
+        :param mode: ``quick`` or ``deep``
+        :param percent: of what is stored that is read
+        :raises openstack.exceptions.HttpException: when it is refused
+        """
+        response = session.post(
+            utils.urljoin(found.base_path, found.id, 'verify'),
+            json={'verify': {'mode': mode, 'percent': percent}},
+        )
+        task = cls()
+        task._translate_response(response)
+        return task

@@ -146,6 +146,16 @@ class CommandsTest(openstack.OpenStackTestCase):
         )
         (item,) = self.json_counted('backup item list', 'before')
         self.assertEqual(1, item['Size'])
+        for command, word in (
+            ('backup verify', 'before'),
+            ('vault verify', 'v'),
+        ):
+            found = self.json_counted(command, '--wait', '--deep', word)
+            self.assertEqual('succeeded', found['status'])
+            self.assertEqual('deep', found['mode'])
+            self.assertEqual(0, found['problem_count'])
+        started = self.json('vault', 'verify', '--percent', '10', 'v')
+        self.works('task', 'watch', started['task_id'])
         restored = self.json_counted('backup restore', '--wait', 'before')
         self.assertEqual('available', restored['status'])
         made = self.json_counted(
