@@ -203,12 +203,14 @@ class KeystoneTest(processes.ProcessTestCase):
         token = self.openstack(
             *('demo', 'token', 'issue', '-f', 'value', '-c', 'id')
         ).strip()
-        credential = json.loads(
-            self.openstack(
-                *('demo', 'application', 'credential', 'create'),
-                *('-f', 'json', 'nightly'),
-            )
+        printed = self.openstack(
+            *('demo', 'application', 'credential', 'create'),
+            *('-f', 'json', 'nightly'),
         )
+        # the names are not spelled alike by all versions of openstack
+        credential = {
+            name.lower(): value for name, value in json.loads(printed).items()
+        }
         clouds = self.state / 'clouds.yaml'
         login = identity.Keystone.credentials_at(self.keystone, 'demo', 'demo')
         clouds.write_text(

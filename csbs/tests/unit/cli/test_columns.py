@@ -49,6 +49,41 @@ class TestFormats(base.TestCase):
             '2026-11-23T10:00:00+08:00', column.machine_readable()
         )
 
+    def test_schedules_and_retention_in_words(self) -> None:
+        schedule = {'times': ['02:00', '14:30'], 'timezone': 'UTC'}
+        for days, text in (
+            ({'every_days': 1}, 'every day at 02:00, 14:30 UTC'),
+            ({'every_days': 3}, 'every 3 days at 02:00, 14:30 UTC'),
+            (
+                {'weekdays': ['mon', 'thu']},
+                'on mon, thu at 02:00, 14:30 UTC',
+            ),
+        ):
+            column = columns.ScheduleColumn(schedule | days)
+            self.assertEqual(text, column.human_readable())
+        for kind, value, text in (
+            ('days', 1, '1 day'),
+            ('days', 30, '30 days'),
+            ('count', 7, 'the last 7 of each server'),
+            ('forever', None, 'for ever'),
+        ):
+            column = columns.RetentionColumn({'kind': kind, 'value': value})
+            self.assertEqual(text, column.human_readable())
+
+    def test_a_limit_of_minus_one_is_none(self) -> None:
+        self.assertEqual('unlimited', columns.LimitColumn(-1).human_readable())
+        self.assertEqual(-1, columns.LimitColumn(-1).machine_readable())
+        self.assertEqual('10', columns.LimitColumn(10).human_readable())
+
+    def test_several_times_are_a_line_each(self) -> None:
+        column = columns.TimesColumn(
+            ['2026-11-23T10:00:00Z', '2026-11-24T10:00:00Z']
+        )
+        self.assertEqual(
+            '2026-11-23 10:00:00 UTC\n2026-11-24 10:00:00 UTC',
+            column.human_readable(),
+        )
+
     def test_a_strange_time_is_shown_as_it_is(self) -> None:
         self.assertEqual('soon', columns.TimeColumn('soon').human_readable())
 

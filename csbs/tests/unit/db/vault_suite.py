@@ -25,6 +25,7 @@ from csbs.db import charges
 from csbs.db import paging
 from csbs.db import quotas
 from csbs.db import session
+from csbs.db import statistics
 from csbs.db import vaults
 from csbs.domain import model
 
@@ -145,7 +146,7 @@ class VaultSuite(testtools.TestCase):
         self.assertEqual({}, quotas.own(self.db, 'project'))
 
     def test_usage_of_a_project(self) -> None:
-        empty = quotas.usage(self.db, 'project')
+        empty = quotas.usage(self.db, ['project'])['project']
         self.assertEqual((0, 0, 0, 0, 0, 0), tuple(vars(empty).values()))
         vault = self.add_vault(capacity_gb=100)
         self.add_vault(capacity_gb=200)
@@ -154,10 +155,41 @@ class VaultSuite(testtools.TestCase):
         for _ in range(2):
             self.add_policy(vault_id=vault.id)
         self.add_policy(vault_id=None)
-        found = quotas.usage(self.db, 'project')
+        found = quotas.usage(self.db, ['project'])['project']
         self.assertEqual(
             (2, 3, 2, 0, 300, 3 * GIB), tuple(vars(found).values())
         )
+
+    def test_usage_of_several_projects(self) -> None:
+        self.add_vault(capacity_gb=100)
+        for name in ('other', 'project', 'third'):
+            self.db.run(lambda name=name: quotas.lock(self.db, name))
+        self.assertEqual(
+            ['other', 'project'], quotas.projects(self.db, None, 2)
+        )
+        self.assertEqual(['third'], quotas.projects(self.db, 'project', 2))
+        found = quotas.usage(self.db, ['other', 'project'])
+        self.assertEqual(0, found['other'].vaults)
+        self.assertEqual(100, found['project'].capacity_gb)
+
+    def test_statistics(self) -> None:
+        for project_id in ('project', None):
+            empty = statistics.get(self.db, project_id)
+            self.assertEqual((0, 0), (empty.vaults, empty.protected_servers))
+            self.assertEqual(({}, None), (empty.backups, empty.last_backup_at))
+        vault = self.add_vault(capacity_gb=100)
+        self.add_vault(capacity_gb=200, project_id='other')
+        done = self.add_backup(vault, status=model.BackupStatus.AVAILABLE)
+        self.add_backup(vault, status=model.BackupStatus.ERROR)
+        self.add_policy(vault_id=vault.id)
+        found = statistics.get(self.db, 'project')
+        self.assertEqual((1, 100), (found.vaults, found.capacity_gb))
+        self.assertEqual({'available': 1, 'error': 1}, found.backups)
+        self.assertEqual(1, found.protected_servers)
+        self.assertEqual(done.created_at, found.last_backup_at)
+        self.assertEqual((1, {}), (found.policies, found.tasks))
+        everybody = statistics.get(self.db, None)
+        self.assertEqual((2, 300), (everybody.vaults, everybody.capacity_gb))
 
     def test_charges_that_are_not_up_to_date(self) -> None:
         vault = self.add_vault()
