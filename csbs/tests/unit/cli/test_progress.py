@@ -83,9 +83,9 @@ class TestRender(base.TestCase):
         )
 
     def test_a_new_kind_is_shown_by_its_name(self) -> None:
-        line = progress.render(_task_of(kind='verify'), 20)
+        line = progress.render(_task_of(kind='polish'), 20)
 
-        self.assertEqual('verify  45%', line)
+        self.assertEqual('polish  45%', line)
 
 
 class _FakeTerminal(io.StringIO):
