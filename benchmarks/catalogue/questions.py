@@ -405,7 +405,7 @@ class Questions:
 
     def _of_quotas(self) -> Iterator[_Named]:
         db, large = self._db, self._world.large_project
-        yield ('quota: usage of a project', lambda: quotas.usage(db, large))
+        yield ('quota: usage of a project', lambda: quotas.usage(db, [large]))
         yield ('quota: own limits', lambda: quotas.own(db, large))
         for resource, count in (
             ('vaults', vaults.count),
