@@ -27,6 +27,10 @@ skips. What else is needed comes from the environment:
 ``CSBS_TEST_LAB``
     The program that stops and starts services of the lab; without it the
     tests of outages skip.
+``CSBS_TEST_OUTAGE``
+    For how many seconds they stop each, such as 60; without it they skip.
+    The services of OpenStack themselves do not always come through it well,
+    so that other tests may fail after it.
 """
 
 from collections.abc import Callable

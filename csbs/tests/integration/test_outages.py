@@ -31,7 +31,7 @@ class OutageTest(base.IntegrationTestCase):
 
     rbd = False
     alone = True
-    outage = float(os.environ.get('CSBS_TEST_OUTAGE', '60'))
+    outage = float(os.environ.get('CSBS_TEST_OUTAGE', '0'))
     options = {
         'scheduler': f'dead_after = {int(2 * outage) + 20}',
         # What Cinder has to make when the message bus goes is never made.
@@ -41,6 +41,7 @@ class OutageTest(base.IntegrationTestCase):
     @classmethod
     def make_more(cls) -> None:
         cloud.need('CSBS_TEST_LAB')
+        cloud.need('CSBS_TEST_OUTAGE')
         cloud.lab('status')
         disks = [
             cls.cloud.volume(
