@@ -110,6 +110,16 @@ class CommandsTest(openstack.OpenStackTestCase):
         (row,) = self.json_counted('policy list', '--enabled', '--vault', 'v')
         self.assertEqual('p', row['Name'])
         self.run_counted('policy remove server', 'p', 'db')
+        self.works(
+            *('policy', 'create', '--on', 'mon', '--on', 'thu'),
+            *('--at', '23:00', '--time-zone', 'Europe/Berlin', 'weekly'),
+        )
+        table = self.works('policy', 'show', 'weekly')
+        self.assertIn('on mon, thu at 23:00 Europe/Berlin', table)
+        self.assertIn('| for ever', table)
+        self.works('policy', 'set', '--every-days', '2', 'weekly')
+        self.assertIn('every 2 days at 23:00', self.works('policy', 'list'))
+        self.works('policy', 'delete', 'weekly')
 
     def _backups(self) -> None:
         # what is near the time of a scheduled run says so on stderr
