@@ -16,6 +16,7 @@ Owns the one way in which every command with ``--wait`` waits. The bar goes
 to stderr, and only where that is a terminal, so that pipes stay clean.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
 import os
@@ -45,6 +46,7 @@ _LABELS = {
     'policy_run': 'Starting backups',
     'verify': 'Verifying',
 }
+_RANKS = {'running': 0, 'queued': 1}
 
 
 def render(task: _task.Task, width: int, name: str = '') -> str:
@@ -111,13 +113,25 @@ class ProgressBars:
         # writing the last column would wrap on some terminals
         return (columns_ or 80) - 1
 
-    def show(self, lines: Sequence[str]) -> None:
-        """Write the lines anew.
+    def height(self) -> int:
+        """Return how many lines there may be."""
+        try:
+            lines = os.get_terminal_size(self._stream.fileno()).lines
+        except (OSError, ValueError):
+            lines = 0
+        return lines or 24
 
-        :param lines: what to show
+    def show(self, lines: Sequence[str]) -> None:
+        """Write the lines anew, as many as fit.
+
+        :param lines: what to show, the most important first
         """
         if not self.is_seen:
             return
+        # the cursor cannot go back to lines that were scrolled away
+        if len(lines) > (room := max(1, self.height())):
+            left_out = len(lines) - room + 1
+            lines = [*lines[: room - 1], f'... and {left_out} more']
         # lines that were there before are written over, shorter or not
         lengths = self._shown + [0] * (len(lines) - len(self._shown))
         texts = [*lines, *[''] * (len(lengths) - len(lines))]
@@ -171,7 +185,10 @@ class _View:
         if len(tasks) == 1 and tasks[0] is task:
             names = ['']
         width = self._bars.width()
-        pairs = zip(tasks, names, strict=True)
+        pairs = list(zip(tasks, names, strict=True))
+        if len(pairs) > self._bars.height():
+            # what moves is worth the room most
+            pairs.sort(key=lambda pair: _RANKS.get(pair[0].status, 2))
         self._bars.show([render(one, width, name) for one, name in pairs])
 
     def _tasks(self, task: _task.Task) -> list[_task.Task]:
@@ -190,12 +207,19 @@ class _View:
         return self._names.get(server_id, server_id or task.id[:8])
 
 
+def _hint(task_ids: Sequence[str]) -> str:
+    commands = [f'openstack csbs task watch {one}' for one in task_ids]
+    if len(commands) == 1:
+        return f'Go on watching with: {commands[0]}'
+    return '\n  '.join(['Go on watching with:', *commands])
+
+
 def watch(
     app: Any,
     client: _proxy.Proxy,
     task_id: str,
     timeout: float | None = None,
-    beside: Iterable[str] = (),
+    beside: Collection[str] = (),
 ) -> _task.Task:
     """Wait for a task and show how far it is.
 
@@ -213,7 +237,7 @@ def watch(
     """
     bars = ProgressBars(app.stderr)
     view = _View(client, bars, beside)
-    hint = f'Go on watching with: openstack csbs task watch {task_id}'
+    hint = _hint([task_id, *beside])
     try:
         return client.wait_for_task(
             task_id, timeout=timeout, interval=INTERVAL, callback=view.show
@@ -226,7 +250,8 @@ def watch(
         raise exceptions.CommandError(f'{late} {hint}') from late
     except KeyboardInterrupt:
         bars.clear()
-        app.stderr.write(f'\nThe task goes on. {hint}\n')
+        goes_on = 'The tasks go on.' if beside else 'The task goes on.'
+        app.stderr.write(f'\n{goes_on} {hint}\n')
         app.stderr.flush()
         raise
     finally:

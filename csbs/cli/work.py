@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import logging
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
 from osc_lib import exceptions
 from osc_lib.command import command
@@ -86,7 +87,11 @@ def each(
     def attempt(word: str, function: Callable[..., Any], *args: Any) -> Any:
         try:
             return function(*args)
-        except (sdk_exceptions.SDKException, exceptions.CommandError) as e:
+        except (
+            exceptions.CommandError,
+            ksa_exceptions.ClientException,
+            sdk_exceptions.SDKException,
+        ) as e:
             failed.add(word)
             LOG.error("Failed to %s %s '%s': %s", verb, noun, word, e)
         return None

@@ -85,6 +85,7 @@ _LONG_COLUMNS = {
     'trigger': 'Trigger',
     'consistency': 'Consistency',
     'snapshot_method': 'Snapshot Method',
+    'paused_seconds': 'Paused',
     'policy_id': 'Policy ID',
     'changed_bytes': 'Changed',
     'stored_bytes': 'Stored',

@@ -50,6 +50,9 @@ class Proxy(_policies.PolicyCalls, proxy.Proxy):
     and fields of the resource. Lists of vaults, backups and tasks also take
     ``created_since`` and ``created_before``, and for administrators
     ``all_projects`` and ``project_id``.
+
+    All calls work from microversion 1.0 on, the lowest there is; a call that
+    needs a later one says so.
     """
 
     api_version: ClassVar[Literal['1']] = '1'

@@ -149,14 +149,18 @@ class TestBackup(base.CliTestCase):
 
     def test_list_long_adds_columns(self) -> None:
         fault = {'code': 'csbs.internal', 'message': 'It broke.'}
-        self.service.add_backup('b1', fault=fault, status='error')
+        self.service.add_backup(
+            'b1', fault=fault, status='error', paused_seconds=0.251
+        )
 
         (row,) = self.run_json('csbs', 'backup', 'list', '--long')
         table = self.openstack('csbs', 'backup', 'list', '--long').out
 
         self.assertEqual(fault, row['Fault'])
         self.assertEqual(3 * loopback.GIB // 2, row['Stored'])
+        self.assertEqual(0.251, row['Paused'])
         self.assertIn('| It broke. (csbs.internal) |', table)
+        self.assertIn('| 0.25 s |', table)
 
     def test_list_filters(self) -> None:
         gone = str(uuid.uuid4())

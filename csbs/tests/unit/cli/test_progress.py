@@ -124,6 +124,21 @@ class TestProgressBars(base.TestCase):
             stream.getvalue(),
         )
 
+    def test_there_are_never_more_lines_than_the_terminal_has(self) -> None:
+        stream = _FakeTerminal()
+        bars = progress.ProgressBars(stream)
+        self.assertEqual(24, bars.height())
+
+        bars.show([str(number) for number in range(24)])
+        self.assertEqual(23, stream.getvalue().count('\n'))
+        stream.truncate(0)
+        bars.show([str(number) for number in range(64)])
+
+        lines = stream.getvalue().split('\n')
+        self.assertEqual(24, len(lines))
+        self.assertIn('\x1b[23A\r0', lines[0])
+        self.assertEqual('\r... and 41 more', lines[-1])
+
     def test_nothing_goes_to_a_pipe(self) -> None:
         stream = io.StringIO()
         bars = progress.ProgressBars(stream)

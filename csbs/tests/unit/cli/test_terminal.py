@@ -80,6 +80,41 @@ class TestTerminal(base.CliTestCase):
         self.assertNotIn('Traceback', text)
         self.assertEqual([], self.bodies('POST', '/cancel'))
 
+    def test_interrupt_names_all_tasks_that_go_on(self) -> None:
+        ids = [self.service.add_backup(name)['id'] for name in ('b1', 'b2')]
+        self.service.halted = True
+
+        opened = self._start('csbs', 'backup', 'delete', '--wait', *ids)
+        opened.read_until('waiting for a free worker')
+        opened.process.send_signal(signal.SIGINT)
+        text = opened.read_until(None)
+
+        self.assertEqual(130, opened.process.wait(terminal.DEADLINE))
+        self.assertIn('The tasks go on. Go on watching with:\r\n', text)
+        for task_id in self.service.tables['tasks']:
+            self.assertIn(f'  openstack csbs task watch {task_id}\r\n', text)
+
+    def test_more_parts_than_lines(self) -> None:
+        run = self.service.add_task('policy_run')
+        self.service.halted = True
+        for number in range(64):
+            server = self.service.add_server(f'web-{number}')
+            self.service.add_task(
+                'backup',
+                parent_id=run['id'],
+                server_id=server['id'],
+                status='running' if number == 63 else 'queued',
+            )
+
+        opened = self._start('csbs', 'task', 'watch', run['id'])
+        text = opened.read_until('\x1b[23A')
+        opened.process.send_signal(signal.SIGINT)
+        opened.read_until(None)
+
+        self.assertIn('... and 41 more', text)
+        # what is at work is seen, though it is the last of all
+        self.assertIn('\rweb-63: backing up', text)
+
     def test_a_pipe_stays_clean(self) -> None:
         self.service.add_vault('daily')
         self.service.add_server('web-1')
