@@ -301,3 +301,21 @@ class TestVault(base.CliTestCase):
             result.err,
         )
         self.assertEqual([full['id']], list(self.service.tables['vaults']))
+
+    def test_delete_goes_on_when_nobody_answers(self) -> None:
+        # the service goes away in the middle of it
+        self.service.add_vault('a')
+        self.service.add_vault('b')
+        self.service.hang_up = ('DELETE', 1)
+
+        result = self.openstack('csbs', 'vault', 'delete', 'a', 'b')
+
+        self.assertEqual(1, result.code)
+        self.assertIn("Failed to delete vault 'a': ", result.err)
+        self.assertIn('1 of 2 vaults failed to delete.\n', result.err)
+        (left,) = [
+            vault
+            for vault in self.service.tables['vaults'].values()
+            if vault['status'] != 'deleting'
+        ]
+        self.assertEqual('a', left['name'])

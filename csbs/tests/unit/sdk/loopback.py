@@ -27,158 +27,36 @@ import urllib.parse
 import uuid
 
 from csbs.tests.unit.sdk import keystone
+from csbs.tests.unit.sdk import loopback_policies
+from csbs.tests.unit.sdk import rows
 
-GIB = 1 << 30
-NOW = '2026-11-23T10:00:00Z'
-PROJECT = keystone.PROJECT
+GIB = rows.GIB
+NOW = rows.NOW
+PROJECT = rows.PROJECT
 
 Answer = keystone.Answer
 
 
-def _volume(name: str, gigabytes: int, device: str) -> dict[str, Any]:
-    return {
-        'id': str(uuid.uuid4()),
-        'name': name,
-        'size_gb': gigabytes,
-        'size_bytes': gigabytes * GIB,
-        'device': device,
-        'bootable': device == '/dev/vda',
-        'status': 'in-use',
-    }
+def _id(row: dict[str, Any]) -> str:
+    # quotas are known by their project
+    return str(row['id'] if 'id' in row else row['project_id'])
 
 
-class Service:
+class Service(rows.Rows):
     """The state of the service and its answers."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, dict[str, dict[str, Any]]] = {
-            name: {}
-            for name in ('vaults', 'backups', 'tasks', 'servers', 'services')
-        }
+        super().__init__()
         #: (method, path, query, headers, body) of all requests
         self.requests: list[tuple[str, str, Any, Any, Any]] = []
         #: how many requests for tasks are answered with 503 next
         self.away = 0
         #: whether tasks go on
         self.halted = False
+        #: how many requests of which method are left without an answer
+        self.hang_up: tuple[str, int] = ('', 0)
         self.url = ''
         self.keystone = keystone.Keystone(self)
-
-    # ------ what tests prepare ------
-
-    def add_server(self, name: str, **changes: Any) -> dict[str, Any]:
-        volumes = [
-            _volume(f'{name}-boot', 10, '/dev/vda'),
-            _volume(f'{name}-data', 40, '/dev/vdb'),
-        ]
-        server: dict[str, Any] = {
-            'id': str(uuid.uuid4()),
-            'project_id': PROJECT,
-            'name': name,
-            'status': 'ACTIVE',
-            'volumes': volumes,
-            'size_gb': 50,
-            'policy_id': None,
-            'last_backup_id': None,
-            'last_backup_at': None,
-            'task_id': None,
-            'protectable': True,
-            'reason': None,
-            'notice': None,
-            'created_at': NOW,
-        } | changes
-        self.tables['servers'][server['id']] = server
-        return server
-
-    def add_vault(self, name: str, **changes: Any) -> dict[str, Any]:
-        vault: dict[str, Any] = {
-            'id': str(uuid.uuid4()),
-            'project_id': PROJECT,
-            'name': name,
-            'description': '',
-            'capacity_gb': 100,
-            'months': 1,
-            'status': 'available',
-            'used_gb': 0,
-            'used_bytes': 0,
-            'stored_bytes': 0,
-            'protected_bytes': 0,
-            'saved_percent': 0,
-            'backup_count': 0,
-            'policy_ids': [],
-            'lock_days': None,
-            'tags': [],
-            'task_id': None,
-            'created_at': NOW,
-            'updated_at': None,
-            'expires_at': '2026-12-23T10:00:00Z',
-        } | changes
-        self.tables['vaults'][vault['id']] = vault
-        return vault
-
-    def add_backup(self, name: str, **changes: Any) -> dict[str, Any]:
-        backup: dict[str, Any] = {
-            'id': str(uuid.uuid4()),
-            'project_id': PROJECT,
-            'vault_id': str(uuid.uuid4()),
-            'server_id': str(uuid.uuid4()),
-            'server_name': 'web-1',
-            'name': name,
-            'description': '',
-            'status': 'available',
-            'kind': 'full',
-            'trigger': 'manual',
-            'consistency': 'crash_consistent',
-            'snapshot_method': 'group',
-            'paused_seconds': None,
-            'policy_id': None,
-            'parent_id': None,
-            'size_bytes': 50 * GIB,
-            'size_gb': 50,
-            'changed_bytes': 50 * GIB,
-            'transferred_bytes': 3 * GIB,
-            'stored_bytes': 3 * GIB // 2,
-            'progress': 100,
-            'fault': None,
-            'task_id': None,
-            'created_at': NOW,
-            'updated_at': NOW,
-            'snapshot_at': NOW,
-            'items': [],
-            'server': {'flavor': {'vcpus': 2}, 'name': 'web-1'},
-        } | changes
-        self.tables['backups'][backup['id']] = backup
-        return backup
-
-    def add_task(self, kind: str, **changes: Any) -> dict[str, Any]:
-        task: dict[str, Any] = {
-            'id': str(uuid.uuid4()),
-            'project_id': PROJECT,
-            'kind': kind,
-            'status': 'queued',
-            'step': '',
-            'progress': 0,
-            'bytes_done': 0,
-            'bytes_total': 0,
-            'rate': None,
-            'eta_seconds': None,
-            'backup_id': None,
-            'server_id': None,
-            'vault_id': None,
-            'policy_id': None,
-            'parent_id': None,
-            'trigger': None,
-            'planned_at': None,
-            'host': None,
-            'attempts': 0,
-            'result': {},
-            'fault': None,
-            'created_at': NOW,
-            'started_at': None,
-            'finished_at': None,
-        } | changes
-        self.tables['tasks'][task['id']] = task
-        return task
 
     # ------ the work ------
 
@@ -250,11 +128,14 @@ class Service:
             return self.keystone.answer(method, parts[1:], query, body)
         if len(parts) == 1:
             return 200, {'version': self._version()}
+        answer = loopback_policies.answer(self, method, parts[1:], query, body)
+        if answer is not None:
+            return answer
         table = self.tables[parts[1]]
         if len(parts) == 2:
             if method == 'POST':
                 return self._create(parts[1], dict(body[parts[1][:-1]]))
-            return self._list(parts[1], query)
+            return self.list_rows(parts[1], query)
         noun = parts[1][:-1]
         if parts[2] not in table:
             raise keystone.Refusal(
@@ -275,30 +156,31 @@ class Service:
             'links': [{'rel': 'self', 'href': f'{self.url}/v1/'}],
         }
 
-    def _list(self, name: str, query: dict[str, str]) -> Answer:
-        rows = list(self.tables[name].values())
+    def list_rows(self, name: str, query: dict[str, str]) -> Answer:
+        """Return a page of a list."""
+        found = list(self.tables[name].values())
         for key, value in query.items():
             if key not in ('limit', 'marker', 'sort', 'all_projects'):
-                rows = [row for row in rows if str(row.get(key)) == value]
+                found = [row for row in found if str(row.get(key)) == value]
         for key in reversed(query.get('sort', '').split(',')):
             field, _, direction = key.partition(':')
             if field:
-                rows.sort(
+                found.sort(
                     key=lambda row: row[field], reverse=direction == 'desc'
                 )
         if 'marker' in query:
-            ids = [row['id'] for row in rows]
-            rows = rows[ids.index(query['marker']) + 1 :]
+            ids = [_id(row) for row in found]
+            found = found[ids.index(query['marker']) + 1 :]
         limit = int(query.get('limit', 1000))
         if limit > 1000:
             raise keystone.Refusal(
                 400, 'csbs.request.invalid', 'limit: 1000 at the most.'
             )
-        page = rows[:limit]
+        page = found[:limit]
         answer: dict[str, Any] = {name: page}
-        if len(rows) > limit:
+        if len(found) > limit:
             more = urllib.parse.urlencode(
-                query | {'marker': page[-1]['id'], 'limit': limit}
+                query | {'marker': _id(page[-1]), 'limit': limit}
             )
             # as seen from behind a proxy: not the address clients know
             href = f'http://inside.invalid/v1/{name}?{more}'
@@ -425,6 +307,11 @@ def _handler(service: Service) -> type[http.server.BaseHTTPRequestHandler]:
             service.requests.append(
                 (self.command, path, query, dict(self.headers), body)
             )
+            method, times = service.hang_up
+            if times and method == self.command:
+                service.hang_up = (method, times - 1)
+                self.close_connection = True
+                return
             try:
                 status, answer = service.answer(
                     self.command, path, query, body
@@ -448,7 +335,7 @@ def _handler(service: Service) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     return Handler
 
