@@ -19,6 +19,7 @@ to stderr, and only where that is a terminal, so that pipes stay clean.
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
+import contextlib
 import os
 from typing import Any
 from typing import TextIO
@@ -47,6 +48,7 @@ _LABELS = {
     'verify': 'Verifying',
 }
 _RANKS = {'running': 0, 'queued': 1}
+_NO_ANSWER = (ksa_exceptions.ClientException, sdk_exceptions.SDKException)
 
 
 def render(task: _task.Task, width: int, name: str = '') -> str:
@@ -61,7 +63,7 @@ def render(task: _task.Task, width: int, name: str = '') -> str:
         label = f'{name}: {label.lower()}'
     if task.status == 'queued':
         return f'{label}: waiting for a free worker'[:width]
-    if task.is_finished and task.status != 'succeeded':
+    if task.has_failed:
         return f'{label}: {task.status}'[:width]
     percent = min(100, max(0, task.progress or 0))
     filled = _BAR_WIDTH * percent // 100
@@ -177,10 +179,7 @@ class _View:
         try:
             tasks = self._tasks(task)
             names = [self._name(one) for one in tasks]
-        except (
-            ksa_exceptions.ClientException,
-            sdk_exceptions.SDKException,
-        ):
+        except _NO_ANSWER:
             return
         if len(tasks) == 1 and tasks[0] is task:
             names = ['']
@@ -190,6 +189,20 @@ class _View:
             # what moves is worth the room most
             pairs.sort(key=lambda pair: _RANKS.get(pair[0].status, 2))
         self._bars.show([render(one, width, name) for one, name in pairs])
+
+    def explain(self, failure: csbs_exceptions.TaskFailed) -> str:
+        """Return why a task failed; of a run, why each server did."""
+        task = failure.task
+        if task.kind != 'policy_run':
+            return f'{failure} See also: openstack csbs task show {task.id}'
+        lines = [str(failure)]
+        with contextlib.suppress(*_NO_ANSWER):
+            for part in self._tasks(task):
+                if part.id != task.id and part.has_failed:
+                    reason = csbs_exceptions.TaskFailed(part)
+                    lines.append(f'  {self._name(part)}: {reason}')
+        also = f'See also: openstack csbs task list --long --run {task.id}'
+        return '\n'.join([*lines, also])
 
     def _tasks(self, task: _task.Task) -> list[_task.Task]:
         if task.kind == 'policy_run':
@@ -243,9 +256,7 @@ def watch(
             task_id, timeout=timeout, interval=INTERVAL, callback=view.show
         )
     except csbs_exceptions.TaskFailed as failure:
-        raise exceptions.CommandError(
-            f'{failure} See also: openstack csbs task show {task_id}'
-        ) from failure
+        raise exceptions.CommandError(view.explain(failure)) from failure
     except sdk_exceptions.ResourceTimeout as late:
         raise exceptions.CommandError(f'{late} {hint}') from late
     except KeyboardInterrupt:

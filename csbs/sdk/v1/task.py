@@ -100,6 +100,11 @@ class Task(_base.Resource):
         """Tell whether the task has ended, well or not."""
         return self.status in FINAL_STATUSES
 
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the task has ended, and not well."""
+        return self.is_finished and self.status != 'succeeded'
+
     def cancel(self, session: adapter.Adapter) -> Self:
         """Ask the task to stop and undo what it began.
 

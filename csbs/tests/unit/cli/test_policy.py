@@ -213,6 +213,33 @@ class TestPolicy(base.CliTestCase):
                 answer,
             )
 
+    def test_run_that_fails_says_why_of_each_server(self) -> None:
+        self.service.halted = True
+        server = self.service.add_server('web')
+        fault = {'code': 'csbs.policy.run_incomplete', 'message': '2 of 3.'}
+        run = self.service.add_task('policy_run', status='failed', fault=fault)
+        gone = {'code': 'csbs.server.not_found', 'message': 'It is gone.'}
+        for status, changes in (
+            ('succeeded', {}),
+            ('failed', {'server_id': server['id'], 'fault': gone}),
+            ('cancelled', {'server_id': 's-2'}),
+        ):
+            self.service.add_task(
+                'backup', parent_id=run['id'], status=status, **changes
+            )
+        last = list(self.service.tables['tasks'])[-1]
+
+        result = self.openstack('csbs', 'task', 'watch', run['id'])
+
+        self.assertEqual((1, ''), (result.code, result.out))
+        self.assertEqual(
+            f'2 of 3. (csbs.policy.run_incomplete)\n'
+            f'  web: It is gone. (csbs.server.not_found)\n'
+            f'  s-2: Task {last} ended as cancelled.\n'
+            f'See also: openstack csbs task list --long --run {run["id"]}\n',
+            result.err,
+        )
+
     def test_run_warns_of_a_scheduled_one_that_is_near(self) -> None:
         now = datetime.datetime.now(datetime.UTC)
         for minutes, near in ((170, True), (190, False)):
