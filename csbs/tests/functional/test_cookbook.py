@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The script of the cookbook that tests a restore, as it is printed."""
+"""What the cookbook does with jq, as it is printed."""
 
 import pathlib
 import shutil
@@ -20,10 +20,8 @@ import unittest
 import csbs
 from csbs.tests.functional import openstack
 
-_SCRIPT = (
-    pathlib.Path(csbs.__file__).parents[1]
-    / 'doc/source/user/samples/restore-test.sh'
-)
+_PAGES = pathlib.Path(csbs.__file__).parents[1] / 'doc/source/user'
+_SCRIPT = _PAGES / 'samples' / 'restore-test.sh'
 #: ``openstack`` but for what belongs to Nova, which a local cloud has not
 _OPENSTACK = """#!/bin/bash
 if [ "$1 $2" = 'server delete' ]; then
@@ -78,3 +76,45 @@ class RestoreTest(openstack.OpenStackTestCase):
         self.assertEqual(made, shown['result']['server_id'])
         newest = self.json('backup', 'show', 'new')['id']
         self.assertEqual(newest, shown['backup_id'])
+
+
+@unittest.skipUnless(shutil.which('jq'), 'jq is not installed')
+class UnprotectedTest(openstack.OpenStackTestCase):
+    def printed(self, title: str) -> list[str]:
+        """Run the commands of a section, each in a shell of its own.
+
+        :return: what each prints
+        """
+        _, _, text = (
+            (_PAGES / 'cookbook.rst').read_text().partition(f'\n{title}\n=')
+        )
+        found = []
+        for command in text.partition('\n=')[0].split('\n   $ ')[1:]:
+            done = subprocess.run(
+                ['bash', '-e', '-o', 'pipefail'],
+                input=command.partition('\n\n')[0],
+                env=self.environment(),
+                capture_output=True,
+                text=True,
+                timeout=openstack.DEADLINE,
+                check=False,
+            )
+            self.assertEqual((0, ''), (done.returncode, done.stderr), command)
+            found.append(done.stdout)
+        return found
+
+    def test_what_is_unprotected_and_what_failed(self) -> None:
+        disk = self.add_server('web', b'x' * 512)
+        self.add_server('db', b'x' * 512)
+        self.works('vault', 'create', '--capacity', '100', 'v')
+        self.works(
+            *('policy', 'create', '--at', '02:00', '--vault', 'v'),
+            *('--server', 'web', 'p'),
+        )
+        disk.unlink()
+        self.fails('policy', 'run', '--wait', 'p')
+
+        unprotected, failed = self.printed('See that nothing is unprotected')
+
+        self.assertEqual('db\n', unprotected)
+        self.assertIn('cannot be backed up', failed)
