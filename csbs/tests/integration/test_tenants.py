@@ -12,6 +12,8 @@
 
 """What those who have no business with a server can see and do: nothing."""
 
+import uuid
+
 from csbs.tests.integration import base
 
 
@@ -34,7 +36,6 @@ class TenantsTest(base.IntegrationTestCase):
         for method, path, body in (
             ('GET', f'/v1/servers/{server.id}', None),
             ('GET', f'/v1/vaults/{vault}', None),
-            ('DELETE', f'/v1/vaults/{vault}', None),
             ('GET', f'/v1/tasks/{task}', None),
             ('POST', f'/v1/tasks/{task}/cancel', {}),
             ('GET', f'/v1/backups/{backup["id"]}', None),
@@ -47,6 +48,10 @@ class TenantsTest(base.IntegrationTestCase):
             ),
         ):
             self.call(method, path, body, user=stranger, expect=404)
+        # Members give no vaults up, whosever they are: it is no hint.
+        for one in (vault, uuid.uuid4()):
+            path = f'/v1/vaults/{one}'
+            self.call('DELETE', path, user=stranger, expect=403)
         body = {'vault': {'name': 'his', 'capacity_gb': 100}}
         his = self.call('POST', '/v1/vaults', body, user=stranger)['vault']
         for vault_id in (vault, his['id']):
