@@ -82,7 +82,7 @@ def _result(
     return {
         'mode': params['mode'],
         'percent': params['percent'],
-        'backups': len(report.backups),
+        'backup_count': len(report.backups),
         'packs': report.packs,
         'chunks': report.chunks,
         'bytes': report.bytes,

@@ -25,7 +25,7 @@ from csbs.sdk.v1 import task as _task
 _FIGURES = (
     'mode',
     'percent',
-    'backups',
+    'backup_count',
     'packs',
     'chunks',
     'bytes',

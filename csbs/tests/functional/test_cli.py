@@ -164,6 +164,8 @@ class CommandsTest(openstack.OpenStackTestCase):
             self.assertEqual('succeeded', found['status'])
             self.assertEqual('deep', found['mode'])
             self.assertEqual(0, found['problem_count'])
+            table = self.works(*command.split(), '--wait', word)
+            self.assertRegex(table, r'\| problem_count +\| 0 +\|')
         started = self.json('vault', 'verify', '--percent', '10', 'v')
         self.works('task', 'watch', started['task_id'])
         restored = self.json_counted('backup restore', '--wait', 'before')

@@ -71,7 +71,7 @@ class VerifyTest(stack.StackTestCase):
             result = task['result']
             self.assertEqual(mode, result['mode'])
             self.assertEqual(100, result['percent'])
-            self.assertEqual(1, result['backups'])
+            self.assertEqual(1, result['backup_count'])
             self.assertGreater(result['packs'], 0)
             self.assertGreater(result['chunks'], 0)
             self.assertEqual([], result['problems'])
@@ -83,13 +83,13 @@ class VerifyTest(stack.StackTestCase):
         task = self.verify(f'/v1/vaults/{self.vault_id}', percent=50)
         self.assertEqual(self.vault_id, task['vault_id'])
         self.assertIsNone(task['backup_id'])
-        self.assertEqual(2, task['result']['backups'])
+        self.assertEqual(2, task['result']['backup_count'])
         self.assertEqual('quick', task['result']['mode'])
         self.assertEqual(50, task['result']['percent'])
 
     def test_empty_vault(self) -> None:
         task = self.verify(f'/v1/vaults/{self.make_vault()}')
-        self.assertEqual(0, task['result']['backups'])
+        self.assertEqual(0, task['result']['backup_count'])
         self.assertEqual(100, task['progress'])
 
     def test_damage_is_told_and_healed(self) -> None:
