@@ -12,9 +12,9 @@
 
 """Cinder's chunked backup driver as a command, for the benchmarks.
 
-Owns the way from a command line to Cinder's posix driver, run by a Python
-that has Cinder. What Cinder keeps in its database lies in a file here, and
-its notifications are dropped. Imports nothing of csbs.
+Owns the way from a command line to Cinder's posix driver, or its driver for
+Swift, run by a Python that has Cinder. What Cinder keeps in its database lies
+in a file here, and its notifications are dropped. Imports nothing of csbs.
 """
 
 import argparse
@@ -35,6 +35,7 @@ with contextlib.suppress(ImportError):
 from cinder import context
 from cinder import objects
 from cinder.backup.drivers import posix
+from cinder.backup.drivers import swift
 from cinder.common import config
 from cinder.volume import volume_utils
 
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument('--image')
     parser.add_argument('--parent')
     parser.add_argument('--algorithm', required=True)
+    parser.add_argument('--container', help='of Swift, given by OS_*')
     given = parser.parse_args()
     conf = config.CONF
     conf([], project='cinder', default_config_files=[])
@@ -97,7 +99,7 @@ def main() -> None:
     objects.register_all()
     objects.Backup.get_by_id = lambda _context, key: Backup(table[key])
     volume_utils.notify_about_backup_usage = lambda *args, **kwargs: None
-    driver = posix.PosixBackupDriver(context.get_admin_context())
+    driver = _driver(given.container)
     before = resource.getrusage(resource.RUSAGE_SELF)
     begun = time.perf_counter()
     _run(driver, table, given)
@@ -115,6 +117,28 @@ def main() -> None:
             }
         )
     )
+
+
+def _driver(container: str | None) -> Any:
+    admin = context.get_admin_context()
+    if not container:
+        return posix.PosixBackupDriver(admin)
+    for name, value in (
+        ('container', container),
+        ('auth', 'single_user'),
+        ('auth_version', '3'),
+        ('auth_url', os.environ['OS_AUTH_URL']),
+        ('user', os.environ['OS_USERNAME']),
+        ('key', os.environ['OS_PASSWORD']),
+        ('project', os.environ['OS_PROJECT_NAME']),
+        ('user_domain', os.environ['OS_USER_DOMAIN_NAME']),
+        ('project_domain', os.environ['OS_PROJECT_DOMAIN_NAME']),
+        ('enable_progress_timer', False),
+    ):
+        config.CONF.set_override(f'backup_swift_{name}', value)
+    driver = swift.SwiftBackupDriver(admin)
+    driver.initialize()
+    return driver
 
 
 def _run(driver: Any, table: dict[str, Any], given: Any) -> None:

@@ -23,8 +23,10 @@ import pathlib
 import time
 import uuid
 
+from benchmarks import _swift
 from csbs.cloud import disk
 from csbs.store import repository
+from csbs.store.objects import base
 from csbs.store.objects import file
 
 VAULT = uuid.UUID('c5b50000-0000-4000-8000-0000000000fe')
@@ -50,8 +52,12 @@ class Informed(disk.DiskReader):
 
 
 def _open(path: str) -> repository.Repository:
-    folder = pathlib.Path(path)
-    objects = file.FileStore(folder.parent, folder.name)
+    objects: base.ObjectStore
+    if path.startswith(_swift.PREFIX):
+        objects = _swift.container(path.removeprefix(_swift.PREFIX))
+    else:
+        folder = pathlib.Path(path)
+        objects = file.FileStore(folder.parent, folder.name)
     return repository.Repository.create(objects, VAULT, KEY)
 
 

@@ -27,6 +27,8 @@ import time
 from typing import Any
 import uuid
 
+from benchmarks import _swift
+
 #: seconds after which a command is given up
 _LIMIT = 1800
 
@@ -152,9 +154,12 @@ class Csbs(Engine):
         return run(
             [
                 *(sys.executable, '-m', 'benchmarks._engine_csbs', name),
-                *(str(self.repository), backup, *more),
+                *(self._place(), backup, *more),
             ]
         )
+
+    def _place(self) -> str:
+        return str(self.repository)
 
     def backup(
         self, image: pathlib.Path, changes: pathlib.Path | None = None
@@ -308,6 +313,8 @@ class Cinder(Engine):
     """Cinder's chunked driver, writing to files."""
 
     algorithm = ''
+    #: more of its command
+    more: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         self._python = os.environ.get('CSBS_BENCHMARK_CINDER', 'python3')
@@ -328,7 +335,7 @@ class Cinder(Engine):
                 *(self._python, '-W', 'ignore'),
                 *(str(_HERE / '_engine_cinder.py'), name),
                 *(str(self.repository), backup),
-                *('--algorithm', self.algorithm, *more),
+                *('--algorithm', self.algorithm, *self.more, *more),
             ]
         )
 
@@ -367,13 +374,72 @@ class CinderZlib(Cinder):
     algorithm = 'zlib'
 
 
+class _ThroughSwift(Engine):
+    """An engine whose objects lie in a container of Swift."""
+
+    container = ''
+
+    def prepare(self) -> None:
+        reason = _swift.missing()
+        if reason:
+            raise Missing(reason)
+        super().prepare()
+        _swift.remove(self.container)
+
+    def stored(self) -> int:
+        return _swift.stored(self.container)
+
+    def close(self) -> None:
+        if not _swift.missing():
+            _swift.remove(self.container)
+        super().close()
+
+
+class CsbsSwift(_ThroughSwift, Csbs):
+    """csbs' store in Swift."""
+
+    name = 'csbs_swift'
+    about = 'shipped defaults, encrypted, in Swift; whole process'
+    container = 'benchmark'
+
+    def _place(self) -> str:
+        return _swift.PREFIX + self.container
+
+
+class CinderZstdSwift(_ThroughSwift, CinderZstd):
+    """The faster of its compressors, in Swift."""
+
+    name = 'cinder_zstd_swift'
+    about = 'swift driver, zstd, not encrypted; the driver\'s call alone'
+    container = 'benchmark-cinder-zstd'
+    more = ('--container', _swift.full_name(container))
+
+
+class CinderZlibSwift(_ThroughSwift, CinderZlib):
+    """As it is shipped, in Swift."""
+
+    name = 'cinder_zlib_swift'
+    about = 'swift driver, zlib (its default), not encrypted; likewise'
+    container = 'benchmark-cinder-zlib'
+    more = ('--container', _swift.full_name(container))
+
+
+#: what is compared with ``csbs``, and behind ``csbs_swift`` with that
 ENGINES: tuple[type[Engine], ...] = (
     Csbs,
     Restic,
     Borg,
     CinderZstd,
     CinderZlib,
+    CsbsSwift,
+    CinderZstdSwift,
+    CinderZlibSwift,
 )
+
+
+def reference(name: str) -> str:
+    """Return the name of the engine that another one is compared with."""
+    return CsbsSwift.name if name.endswith('_swift') else Csbs.name
 
 
 def _link(image: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

@@ -15,7 +15,8 @@
 ``python -m benchmarks.engines [IMAGE]`` makes an image of this machine's
 files (or takes one), backs it up and restores it with every engine that is
 installed, in turn, and prints medians and ratios. Whatever is written lies
-below ``$TMPDIR`` and is removed.
+below ``$TMPDIR`` and is removed. csbs and Cinder are compared in Swift, too,
+when ``OS_AUTH_URL`` and the like name an OpenStack.
 """
 
 import argparse
@@ -133,10 +134,11 @@ def summary(rounds: dict[str, list[Round]]) -> dict[str, Any]:
     """Return the medians of every engine, and the ratios to csbs."""
     engines = {name: _medians(each) for name, each in rounds.items()}
     ratios = {}
-    ours = engines.get('csbs', {})
     for name, theirs in engines.items():
-        if name == 'csbs':
+        reference = _engines.reference(name)
+        if name == reference:
             continue
+        ours = engines.get(reference, {})
         for step in _STEPS:
             if step in ours and step in theirs:
                 ratios[f'{name}.{step}'] = round(

@@ -116,9 +116,17 @@ class Hooks:
         used = sorted(set(self.places))
         numbers = {old: number for number, old in enumerate(used)}
         self.packs = [self.packs[old] for old in used]
-        rows = sorted(set(zip(self.prefixes, self.places, strict=True)))
-        self.prefixes = array.array('Q', (row[0] for row in rows))
-        self.places = array.array('I', (numbers[row[1]] for row in rows))
+        # Numbers are sorted in half the time that pairs take.
+        rows = sorted(
+            {
+                prefix << 32 | numbers[place]
+                for prefix, place in zip(
+                    self.prefixes, self.places, strict=True
+                )
+            }
+        )
+        self.prefixes = array.array('Q', (row >> 32 for row in rows))
+        self.places = array.array('I', (row & 0xFFFFFFFF for row in rows))
 
     def find(self, prefix: int) -> list[int]:
         """Return the places of a prefix."""

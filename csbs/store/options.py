@@ -71,7 +71,7 @@ class Options:
 
     chunk_size: int = 256 * KIB
     pack_size: int = 32 * MIB
-    zstd_level: int = 3
+    zstd_level: int = 2
     threads: int = min(4, os.cpu_count() or 1)
     uploads: int = 2
     run_size: int = 4 * MIB
