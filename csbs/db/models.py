@@ -238,7 +238,7 @@ class Task(Faulted, Locked, Base):
         sa.Index('ix_tasks_vault_created', 'vault_id', 'created_at'),
         _list_index('tasks', 'status'),
         _list_index('tasks', 'kind'),
-        sa.Index('ix_tasks_queue', 'status', 'held', 'created_at'),
+        sa.Index('ix_tasks_queue', 'held', 'status', 'created_at'),
         sa.Index('ix_tasks_backup', 'backup_id', 'status'),
         sa.Index('ix_tasks_vault', 'vault_id', 'kind', 'status'),
         sa.Index('ix_tasks_policy', 'policy_id', 'created_at'),

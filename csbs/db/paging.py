@@ -65,6 +65,11 @@ def select_page(
     query = sa.select(model).where(*conditions)
     if project_id is not None:
         query = query.where(_column(model, 'project_id') == project_id)
+        # They like to read everybody's newest rows and leave most of them
+        # out, when a project has a good part of all.
+        hint = f'IGNORE INDEX FOR ORDER BY (ix_{model.__tablename__}_created)'
+        for dialect in ('mysql', 'mariadb'):
+            query = query.with_hint(model, hint, dialect)
     for name, value in filters.items():
         if name == 'created_since':
             query = query.where(_column(model, 'created_at') >= value)
