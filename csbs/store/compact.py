@@ -209,7 +209,9 @@ class _Round:
                 and coverage.within(needed, entry.offset)
             ]
             moved = {}
-            for group in reader.fetches(entries, self._core.options.run_size):
+            for group in reader.fetches(
+                entries, self._core.options.fetch_size
+            ):
                 for entry, flags, packed in reader.read_packed(
                     self._core, group
                 ):

@@ -52,7 +52,9 @@ class Options:
     :ivar zstd_level: effort of the compressor
     :ivar threads: workers that hash, compress, encrypt and restore
     :ivar uploads: packs on their way to the object store at once
-    :ivar run_size: bytes of volume read, or fetched, at a time by one worker
+    :ivar run_size: bytes of volume read at a time by one worker
+    :ivar fetch_size: bytes fetched at a time by one worker, at most: what a
+        request costs an object store is as much as a few MiB
     :ivar known_chunks: how many chunks of the running backup are remembered,
         to neither send them twice nor again after a crash
     :ivar lookup_hooks: chunks of the vault that are remembered while a backup
@@ -75,6 +77,7 @@ class Options:
     threads: int = min(4, os.cpu_count() or 1)
     uploads: int = 2
     run_size: int = 4 * MIB
+    fetch_size: int = 32 * MIB
     known_chunks: int = 1 << 18
     lookup_hooks: int = 1 << 22
     borrow_ahead: int = 64
@@ -93,8 +96,9 @@ class Options:
             raise ValueError('chunk_size must be a power of two, 4K to 4M')
         if not 0 < self.pack_size <= MAX_PACK_SIZE:
             raise ValueError('pack_size must be at most 256 MiB')
-        if min(self.threads, self.uploads, self.run_size) < 1:
-            raise ValueError('threads, uploads and run_size must be positive')
+        positive = ('threads', 'uploads', 'run_size', 'fetch_size')
+        if min(getattr(self, name) for name in positive) < 1:
+            raise ValueError(f'{", ".join(positive)} must be positive')
         if self.lease_ttl <= datetime.timedelta(0):
             raise ValueError('lease_ttl must be positive')
         if min(self.bandwidth, self.memory, self.borrow_ahead) < 0:
@@ -105,11 +109,12 @@ class Options:
     @property
     def buffers(self) -> int:
         """The bytes that a task takes at these settings, at most."""
-        packs = (2 + self.uploads) * self.pack_size
         runs = self.threads * 3 * self.run_size
-        return (
-            packs + runs + self.known_chunks * _KNOWN + self.lookup_hooks * 12
-        )
+        packs = (2 + self.uploads) * self.pack_size
+        known = self.known_chunks * _KNOWN + self.lookup_hooks * 12
+        # A client may hold what it fetched twice for a moment.
+        fetched = self.threads * 2 * self.fetch_size
+        return runs + max(packs + known, fetched)
 
     def fitted(self) -> 'Options':
         """Return options whose buffers fit into ``memory``, if that can be.
@@ -123,10 +128,12 @@ class Options:
         for name, least in (
             ('lookup_hooks', 1 << 18),
             ('known_chunks', 1 << 14),
+            ('fetch_size', 8 * MIB),
             ('pack_size', 16 * MIB),
             ('run_size', MIB),
             ('uploads', 1),
             ('pack_size', 4 * MIB),
+            ('fetch_size', MIB),
             ('threads', 1),
         ):
             while found.buffers > room and getattr(found, name) > least:

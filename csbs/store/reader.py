@@ -17,6 +17,7 @@ was not authenticated, and onto a volume that is not blank only what differs.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import threading
@@ -28,6 +29,7 @@ from csbs.store import manifest as store_manifest
 from csbs.store import maps
 from csbs.store import names
 from csbs.store import pipeline
+from csbs.store import ranges
 from csbs.store import volume
 
 _LEAF = maps.FAN_OUT
@@ -55,11 +57,16 @@ class RestoreStats:
 
 @dataclasses.dataclass(frozen=True)
 class _Unit:
-    """Chunks [first, end) of the volume, and those that are not zero."""
+    """Chunks [first, end) of the volume.
+
+    :ivar entries: those that are not zero
+    :ivar runs: those that may not be zero on the volume as it is
+    """
 
     first: int
     end: int
     entries: dict[int, codec.Entry]
+    runs: list[ranges.Run]
 
 
 def fetches(
@@ -168,6 +175,7 @@ class ItemReader:
         self._chunk = core.chunk_size
         self._count = maps.chunks(item.size, self._chunk)
         self._zero = bytearray(self._chunk)
+        self._held: ranges.Cursor | None = None
         self._lock = threading.Lock()
         self._stats = RestoreStats(size=item.size)
 
@@ -194,6 +202,8 @@ class ItemReader:
         return self._stats
 
     def _units(self) -> Iterator[_Unit]:
+        if not self._blank:
+            self._held = self._cursor(self._target.extents())
         nodes = maps.NodeReader(self._core)
         tree = maps.Tree(nodes, self._item.root, self._item.depth)
         done = 0
@@ -223,7 +233,7 @@ class ItemReader:
         if self._blank and not node:
             self._progress(self._span(first, end))
             return
-        step = max(1, self._core.options.run_size // self._chunk)
+        step = max(1, self._core.options.fetch_size // self._chunk)
         base = first - first % _LEAF
         for low in range(first, end, step):
             high = min(low + step, end)
@@ -232,7 +242,20 @@ class ItemReader:
                 for chunk in (range(low, high) if node else ())
                 if chunk - base in node
             }
-            yield _Unit(low, high, entries)
+            yield _Unit(low, high, entries, self._runs(low, high))
+
+    def _cursor(
+        self, parts: Iterable[tuple[int, int]] | None
+    ) -> ranges.Cursor | None:
+        if parts is None:
+            return None
+        return ranges.Cursor(ranges.runs(parts, self._chunk, self._item.size))
+
+    def _runs(self, low: int, high: int) -> list[ranges.Run]:
+        """Return what of [low, high) may hold data already."""
+        if self._blank:
+            return []
+        return self._held.take(low, high) if self._held else [(low, high)]
 
     def _span(self, low: int, high: int) -> int:
         """Return the bytes of the chunks [low, high)."""
@@ -248,11 +271,9 @@ class ItemReader:
             )
 
         def work(unit: _Unit) -> None:
-            wanted = list(unit.entries.items())
-            if not self._blank:
-                wanted = self._compare(unit, buffer)
+            wanted = self._compare(unit, buffer)
             written = fetched = 0
-            for group in fetches(wanted, self._core.options.run_size):
+            for group in fetches(wanted, self._core.options.fetch_size):
                 for chunk, entry, plain in read_group(self._core, group):
                     offset = chunk * self._chunk
                     self._target.write(offset, memoryview(plain))
@@ -269,19 +290,33 @@ class ItemReader:
         self, unit: _Unit, buffer: memoryview
     ) -> list[tuple[int, codec.Entry]]:
         """Zero what has to be zero; return the chunks that differ."""
-        run = buffer[: self._span(unit.first, unit.end)]
-        self._target.read_into(unit.first * self._chunk, run)
-        wanted = []
+        wanted = dict(unit.entries)
+        step = max(1, len(buffer) // self._chunk)
+        for first, end in unit.runs:
+            for low in range(first, end, step):
+                self._compare_run(low, min(low + step, end), wanted, buffer)
+        return list(wanted.items())
+
+    def _compare_run(
+        self,
+        low: int,
+        high: int,
+        wanted: dict[int, codec.Entry],
+        buffer: memoryview,
+    ) -> None:
+        """Zero what has to be zero of [low, high); drop what is the same."""
+        run = buffer[: self._span(low, high)]
+        self._target.read_into(low * self._chunk, run)
         zero: list[int] = []
-        for chunk in range(unit.first, unit.end):
-            begin = (chunk - unit.first) * self._chunk
+        for chunk in range(low, high):
+            begin = (chunk - low) * self._chunk
             data = run[begin : begin + self._chunk]
-            entry = unit.entries.get(chunk)
+            entry = wanted.get(chunk)
             if entry is None:
                 if not self._is_zero(data):
                     zero.append(chunk)
-            elif not self._core.check_id(codec.Kind.DATA, entry, data):
-                wanted.append((chunk, entry))
+            elif self._core.check_id(codec.Kind.DATA, entry, data):
+                del wanted[chunk]
         while zero:
             first = end = zero.pop(0)
             while zero and zero[0] == end + 1:
@@ -290,7 +325,6 @@ class ItemReader:
             self._target.zero(first * self._chunk, length)
             with self._lock:
                 self._stats.zeroed_bytes += length
-        return wanted
 
     def _is_zero(self, data: memoryview) -> bool:
         if len(data) == self._chunk:

@@ -66,6 +66,14 @@ class VolumeWriter(Protocol):
         """The size in bytes."""
         ...
 
+    def extents(self) -> Iterable[tuple[int, int]] | None:
+        """Return (offset, length) of the parts that may hold data.
+
+        As those of a :class:`VolumeReader`. Parts further on may be asked for
+        while earlier ones are written.
+        """
+        ...
+
     @property
     def blank(self) -> bool:
         """Whether the volume is new, so that all of it reads as zeros."""

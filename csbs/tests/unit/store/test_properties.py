@@ -20,6 +20,7 @@ import dataclasses
 import datetime
 import os
 import random
+import re
 from typing import Any
 import uuid
 
@@ -341,6 +342,15 @@ class TestMachine(base.TestCase):
         stateful.run_state_machine_as_test(Machine, settings=_SETTINGS)
 
 
+_SPARSE = st.lists(
+    st.one_of(
+        st.integers(1, 20_000).map(bytes),
+        st.binary(min_size=1, max_size=9000),
+    ),
+    max_size=6,
+).map(b''.join)
+
+
 class TestRoundTrip(base.TestCase):
     @hypothesis.settings(_SETTINGS, max_examples=500 if _NIGHTLY else 40)
     @hypothesis.given(
@@ -359,3 +369,26 @@ class TestRoundTrip(base.TestCase):
         )
         backup = vault.backup(content)
         self.assertEqual(content, vault.content(backup))
+
+    @hypothesis.settings(_SETTINGS, max_examples=500 if _NIGHTLY else 40)
+    @hypothesis.given(
+        content=_SPARSE, before=_SPARSE, fetch_size=st.sampled_from([1, 9999])
+    )
+    def test_over_anything_whose_holes_are_known(
+        self, content: bytes, before: bytes, fetch_size: int
+    ) -> None:
+        vault = vaults.Vault(
+            store_options.Options(
+                chunk_size=4096, run_size=8192, fetch_size=fetch_size
+            )
+        )
+        size = len(content)
+        before = before[:size].ljust(size, b'\0')
+        held = [
+            (match.start(), len(match.group()))
+            for match in re.finditer(rb'[^\0]+', before)
+        ]
+        target = volumes.Volume(before, extents=held)
+        item = vault.item(vault.backup(content))
+        vault.repository.restore_item(item, target)
+        self.assertEqual(content, bytes(target.data))

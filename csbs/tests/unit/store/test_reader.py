@@ -67,6 +67,28 @@ class TestRestore(base.TestCase):
         self.assertEqual([(3 * CHUNK, CHUNK)], target.written)
         self.assertEqual([(vaults.LEAF + CHUNK, CHUNK)], target.zeroed)
 
+    def test_reads_no_holes(self) -> None:
+        size = len(self.data)
+        target = volumes.Volume(
+            bytes(size),
+            extents=[
+                (3 * CHUNK + 1, CHUNK),
+                (vaults.LEAF + 2 * CHUNK, 5),
+                (size - 7, 7),
+            ],
+        )
+        target.data[3 * CHUNK : 5 * CHUNK] = self.data[3 * CHUNK : 5 * CHUNK]
+        target.data[vaults.LEAF + 2 * CHUNK] = 1
+        self.restore(target)
+        self.assertEqual(3 * CHUNK + 77, target.read_bytes)
+        self.assertNotIn((3 * CHUNK, CHUNK), target.written)
+        self.assertEqual([(vaults.LEAF + 2 * CHUNK, CHUNK)], target.zeroed)
+
+    def test_a_volume_that_is_one_hole(self) -> None:
+        target = volumes.Volume(bytes(len(self.data)), extents=[])
+        self.restore(target)
+        self.assertEqual(0, target.read_bytes)
+
     def test_a_larger_volume_keeps_its_end(self) -> None:
         target = volumes.Volume(b'\xff' * (len(self.data) + 1000))
         self.restore(target)

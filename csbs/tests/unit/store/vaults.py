@@ -42,6 +42,7 @@ OPTIONS = store_options.Options(
     pack_size=256 << 10,
     threads=2,
     run_size=16 * CHUNK,
+    fetch_size=64 * CHUNK,
 )
 
 
