@@ -171,21 +171,21 @@ def _medians(rounds: list[Round]) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     """Return the medians for people."""
     lines = [
-        f'{"engine":<12}{"step":<20}{"seconds":>9}{"CPU s":>9}{"peak MiB":>10}'
+        f'{"engine":<20}{"step":<20}{"seconds":>9}{"CPU s":>9}{"peak MiB":>10}'
     ]
     for name, steps in result['engines'].items():
         for step in _STEPS:
             if step in steps:
                 row = steps[step]
                 lines.append(
-                    f'{name:<12}{step:<20}{row["seconds"]:>9.2f}'
+                    f'{name:<20}{step:<20}{row["seconds"]:>9.2f}'
                     f'{row["cpu"]:>9.2f}{row["memory"] >> 20:>10}'
                 )
         stored = ', '.join(
             f'{step} {size >> 20} MiB'
             for step, size in steps['stored'].items()
         )
-        lines.append(f'{name:<12}stored: {stored}')
+        lines.append(f'{name:<20}stored: {stored}')
     lines.append('')
     for name, ratio in result['ratios'].items():
         lines.append(f'{name:<32}{ratio:>8}')
