@@ -21,6 +21,7 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Iterable
 import datetime
+import functools
 import json
 import math
 import os
@@ -42,10 +43,19 @@ from csbs.store.objects import file
 GIB = 1 << 30
 MIB = 1 << 20
 
+#: Bytes that volumes are made from: more than the caches of a processor hold,
+#: since no volume comes from there.
+_SOURCE = 64 * MIB
+
 _VAULT = uuid.UUID('c5b50000-0000-4000-8000-0000000000fc')
 _KEY = bytes(range(32))
 
 Row = dict[str, Any]
+
+
+@functools.cache
+def _template() -> memoryview:
+    return memoryview((b'%063d\n' % 7) * (_SOURCE // 64))
 
 
 class Synthetic:
@@ -65,7 +75,7 @@ class Synthetic:
         self._changed = list(changed or ())
         self._told = None if blind or changed is None else self._changed
         self._version = version
-        self._template = (b'%063d\n' % 7) * (MIB // 64)
+        self._template = _template()
 
     def extents(self) -> Iterable[tuple[int, int]] | None:
         return self._extents
@@ -76,7 +86,8 @@ class Synthetic:
     def read_into(self, offset: int, buffer: memoryview) -> None:
         for begin in range(0, len(buffer), MIB):
             end = min(begin + MIB, len(buffer))
-            buffer[begin:end] = self._template[: end - begin]
+            start = (offset + begin) % (_SOURCE - MIB)
+            buffer[begin:end] = self._template[start : start + end - begin]
         for begin in range(0, len(buffer) - 16, 64 << 10):
             place = offset + begin
             number = place + self._version * self._is_changed(place)

@@ -328,14 +328,11 @@ class ItemWriter:
             run = buffer[: self._span(low, high)]
             self._reader.read_into(low * self._chunk, run)
             sent = stored = 0
-            for chunk in range(low, high):
-                begin = (chunk - low) * self._chunk
-                part = run[begin : begin + self._chunk]
-                entry, new = self._store(leaf, chunk, part, compress)
-                if entry:
-                    leaf.entries[chunk - leaf.first] = entry
-                    sent += entry.raw if new else 0
-                    stored += entry.stored if new else 0
+            for chunk, part, blob_id in self._identified(low, run):
+                entry, new = self._store(leaf, chunk, part, blob_id, compress)
+                leaf.entries[chunk - leaf.first] = entry
+                sent += entry.raw if new else 0
+                stored += entry.stored if new else 0
             with self._lock:
                 self._stats.transferred_bytes += sent
                 self._stats.stored_bytes += stored
@@ -347,21 +344,35 @@ class ItemWriter:
 
         return work
 
+    def _identified(
+        self, first: int, run: memoryview
+    ) -> list[tuple[int, memoryview, bytes]]:
+        """Return chunk, data and id of what in a run is not zero.
+
+        All of a run at once: threads that wait for each other after every
+        step are a sixth slower where there is little to compress.
+        """
+        found = []
+        for begin in range(0, len(run), self._chunk):
+            data = run[begin : begin + self._chunk]
+            # A bytearray compares with any buffer by memcmp, which is 50
+            # times as fast as what a memoryview does.
+            whole = len(data) == self._chunk
+            zero = self._zero if whole else bytearray(len(data))
+            if zero != data:
+                blob_id = self._core.keys.chunk_id(data)
+                found.append((first + begin // self._chunk, data, blob_id))
+        return found
+
     def _store(
         self,
         leaf: _Leaf,
         chunk: int,
         data: memoryview,
+        blob_id: bytes,
         compress: codec.Compressor,
-    ) -> tuple[codec.Entry | None, bool]:
+    ) -> tuple[codec.Entry, bool]:
         """Return where a chunk is, and whether it was stored just now."""
-        # A bytearray compares with any buffer by memcmp, which is 50 times
-        # as fast as what a memoryview does.
-        whole = len(data) == self._chunk
-        zero = self._zero if whole else bytearray(len(data))
-        if zero == data:
-            return None, False
-        blob_id = self._core.keys.chunk_id(data)
         entry = leaf.old.get(chunk - leaf.first)
         if entry and entry.id == blob_id and self._packs.holds(entry):
             return entry, False
