@@ -107,6 +107,9 @@ def read(core: store_core.Core, backup_id: uuid.UUID) -> Manifest:
     :raises UnsupportedFormat: when a newer csbs wrote it
     """
     name = names.manifest(backup_id)
+    # The manifest is deleted first, so who finds it after it found no roots
+    # knows that there were none.
+    roots = _read_roots(core, backup_id)
     try:
         document = core.get_sealed(_PURPOSE, name)
     except errors.ObjectMissing:
@@ -118,7 +121,7 @@ def read(core: store_core.Core, backup_id: uuid.UUID) -> Manifest:
         raise errors.Damaged(name, 'its fields are not right') from error
     if found.backup_id != backup_id:
         raise errors.Damaged(name, 'it belongs to another backup')
-    return _moved(core, found)
+    return _moved(found, roots) if roots else found
 
 
 def read_all(
@@ -154,14 +157,22 @@ def write_roots(core: store_core.Core, manifest: Manifest) -> None:
     core.put_sealed(_ROOTS, names.roots(manifest.backup_id), document)
 
 
-def _moved(core: store_core.Core, found: Manifest) -> Manifest:
-    """Return a manifest with the places where its maps are now."""
-    name = names.roots(found.backup_id)
+def _read_roots(
+    core: store_core.Core, backup_id: uuid.UUID
+) -> dict[str, Any] | None:
+    """Return what says where the maps of a backup are now, if they moved."""
+    name = names.roots(backup_id)
     try:
         document = core.get_sealed(_ROOTS, name)
     except errors.ObjectMissing:
-        return found
+        return None
     _check_format(name, document)
+    return document
+
+
+def _moved(found: Manifest, document: Mapping[str, Any]) -> Manifest:
+    """Return a manifest with the places where its maps are now."""
+    name = names.roots(found.backup_id)
     try:
         # One that outlived an earlier backup of this id is not meant.
         if document['created_at'] != found.created_at.isoformat():

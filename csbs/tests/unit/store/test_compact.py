@@ -104,6 +104,24 @@ class TestCompact(base.TestCase):
             opened.restore_item(item, target)
             self.assertEqual(self.data, target.data)
 
+    def test_deleted_while_its_manifest_is_read(self) -> None:
+        """What is found is where the maps are, never where they were."""
+        for call in (1, 2):
+            self.make()
+            self.repository.collect(grace=vaults.NOW, exclusive=True)
+            current = self.repository.manifest(self.second)
+            opened = self.vault.hooked(
+                vaults.Countdown(
+                    call,
+                    lambda _method: self.repository.forget(self.second),
+                    once=True,
+                )
+            )
+            try:
+                self.assertEqual(current, opened.manifest(self.second))
+            except errors.BackupMissing:
+                pass
+
     def test_an_item_that_was_read_before_is_restored(self) -> None:
         item = self.vault.item(self.second)
         self.repository.collect(grace=vaults.NOW, exclusive=True)
