@@ -68,9 +68,9 @@ class Answered:
     scanned: tuple[str, ...]
 
 
-#: Rows that a page of a project may cost that has a tenth of all: a database
-#: may find them among everybody's newest. More would be growth.
-_AROUND = 2 * 10 * questions.PAGE
+#: Rows that a page of the large project may cost: a database may find them
+#: among everybody's newest. More would be growth.
+_AROUND = 2 * worlds.LARGE_SHARE * questions.PAGE
 
 #: question, then share of the whole, then the answer
 Results = dict[str, dict[float, Answered]]

@@ -157,6 +157,7 @@ class Questions:
             yield from self._sorts(noun)
         yield from self._of_vaults()
         yield from self._of_backups()
+        yield from self._of_charges()
         yield from self._of_policies()
         yield from self._of_quotas()
         yield from self._of_tasks()
@@ -340,6 +341,8 @@ class Questions:
             ),
         )
 
+    def _of_charges(self) -> Iterator[_Named]:
+        db, pick = self._db, self._chance.choice
         busy = max(server.keeps for server in self._large)
         many = {one.id for one in self._large if one.keeps == busy}
         long = [one for one in self._some['backups'] if one.server_id in many]

@@ -30,8 +30,8 @@ NOW = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 #: of twenty servers one keeps many backups: ten in the average
 _MANY, _FEW, _EVERY = 67, 7, 20
 _BACKUPS_PER_SERVER = (_MANY + _FEW * (_EVERY - 1)) / _EVERY
-#: the share of servers that the large project has
-_LARGE_SHARE = 10
+#: of so many servers the large project has one
+LARGE_SHARE = 10
 #: policies of the large project, whose quota was raised: ten for each vault
 _LARGE_POLICIES = 100
 #: policies of the other projects: below the quota of 20
@@ -118,7 +118,7 @@ class World:
 
     def _make(self) -> None:
         servers = int(self.sizes.backups / _BACKUPS_PER_SERVER)
-        large = servers // _LARGE_SHARE
+        large = servers // LARGE_SHARE
         large_policies = min(_LARGE_POLICIES, self.sizes.policies // 10)
         self._make_project(large, large_policies, _VAULTS_OF_LARGE)
         left = self.sizes.policies - large_policies

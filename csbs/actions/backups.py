@@ -223,9 +223,8 @@ def put_failed(
             ),
         )
         if wish.trigger == model.Trigger.SCHEDULED:
-            db_policies.set_failing(
-                rt.db, str(wish.policy_id), True, server_id
-            )
+            policy_id = str(wish.policy_id)
+            db_policies.set_failing(rt.db, policy_id, True, server_id)
         queue.put(
             rt,
             ctx,

@@ -103,6 +103,21 @@ class Core:
         return store_keys.same(self.keys.map_id(plain), entry.id)
 
 
+class ZeroCheck:
+    """Tells chunks of zeros from others, with no memory of its own each."""
+
+    def __init__(self, chunk_size: int) -> None:
+        self._zeros = bytearray(chunk_size)
+
+    def __call__(self, data: memoryview) -> bool:
+        """Tell whether all bytes of a chunk, or of a short one, are zero."""
+        # A bytearray compares with any buffer by memcmp, which is 50 times
+        # as fast as what a memoryview does.
+        if len(data) == len(self._zeros):
+            return self._zeros == data
+        return bytearray(len(data)) == data
+
+
 def create_header(
     objects: base.ObjectStore,
     vault_id: uuid.UUID,

@@ -19,7 +19,6 @@ finished.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import logging
@@ -116,7 +115,7 @@ class ItemWriter:
         self._size = reader.size
         self._chunk = core.chunk_size
         self._count = maps.chunks(self._size, self._chunk)
-        self._zero = bytearray(self._chunk)
+        self._is_zero = store_core.ZeroCheck(self._chunk)
         self._lock = threading.Lock()
         self._stats = ItemStats(size=self._size)
         self._nodes = maps.NodeReader(core)
@@ -140,11 +139,12 @@ class ItemWriter:
         :raises StoreError: when the store fails
         :raises OSError: when the volume cannot be read
         """
-        self._data = self._cursor(self._reader.extents())
+        grid = self._chunk, self._size
+        self._data = ranges.cursor(self._reader.extents(), *grid)
         self._touched = None
         if self._parent:
             changes = self._reader.changes(self._parent.backup_id)
-            self._touched = self._cursor(changes)
+            self._touched = ranges.cursor(changes, *grid)
         tools = [
             (
                 codec.Compressor(self._core.options.zstd_level),
@@ -191,13 +191,6 @@ class ItemWriter:
         return nodes.get(0)
 
     # The plan: what to read, what to keep, what is zero.
-
-    def _cursor(
-        self, parts: Iterable[tuple[int, int]] | None
-    ) -> ranges.Cursor | None:
-        if parts is None:
-            return None
-        return ranges.Cursor(ranges.runs(parts, self._chunk, self._size))
 
     def _units(
         self, section: int, leaves: dict[int, codec.Entry]
@@ -355,11 +348,7 @@ class ItemWriter:
         found = []
         for begin in range(0, len(run), self._chunk):
             data = run[begin : begin + self._chunk]
-            # A bytearray compares with any buffer by memcmp, which is 50
-            # times as fast as what a memoryview does.
-            whole = len(data) == self._chunk
-            zero = self._zero if whole else bytearray(len(data))
-            if zero != data:
+            if not self._is_zero(data):
                 blob_id = self._core.keys.chunk_id(data)
                 found.append((first + begin // self._chunk, data, blob_id))
         return found

@@ -69,6 +69,19 @@ class Cursor:
         return found
 
 
+def cursor(
+    parts: Iterable[tuple[int, int]] | None, chunk_size: int, size: int
+) -> Cursor | None:
+    """Return the runs that the parts of a volume touch, to be taken.
+
+    :param parts: (offset, length), by ascending offset; None when the volume
+        does not tell, and so is the result
+    """
+    if parts is None:
+        return None
+    return Cursor(runs(parts, chunk_size, size))
+
+
 def marks(parts: Iterable[Run], low: int, high: int) -> bytearray:
     """Return one byte a chunk of [low, high): 1 within a part, else 0."""
     found = bytearray(high - low)

@@ -17,7 +17,6 @@ was not authenticated, and onto a volume that is not blank only what differs.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import threading
@@ -174,7 +173,7 @@ class ItemReader:
         self._check = check
         self._chunk = core.chunk_size
         self._count = maps.chunks(item.size, self._chunk)
-        self._zero = bytearray(self._chunk)
+        self._is_zero = store_core.ZeroCheck(self._chunk)
         self._held: ranges.Cursor | None = None
         self._lock = threading.Lock()
         self._stats = RestoreStats(size=item.size)
@@ -203,7 +202,9 @@ class ItemReader:
 
     def _units(self) -> Iterator[_Unit]:
         if not self._blank:
-            self._held = self._cursor(self._target.extents())
+            self._held = ranges.cursor(
+                self._target.extents(), self._chunk, self._item.size
+            )
         nodes = maps.NodeReader(self._core)
         tree = maps.Tree(nodes, self._item.root, self._item.depth)
         done = 0
@@ -243,13 +244,6 @@ class ItemReader:
                 if chunk - base in node
             }
             yield _Unit(low, high, entries, self._runs(low, high))
-
-    def _cursor(
-        self, parts: Iterable[tuple[int, int]] | None
-    ) -> ranges.Cursor | None:
-        if parts is None:
-            return None
-        return ranges.Cursor(ranges.runs(parts, self._chunk, self._item.size))
 
     def _runs(self, low: int, high: int) -> list[ranges.Run]:
         """Return what of [low, high) may hold data already."""
@@ -325,8 +319,3 @@ class ItemReader:
             self._target.zero(first * self._chunk, length)
             with self._lock:
                 self._stats.zeroed_bytes += length
-
-    def _is_zero(self, data: memoryview) -> bool:
-        if len(data) == self._chunk:
-            return self._zero == data
-        return bytearray(len(data)) == data

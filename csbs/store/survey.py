@@ -163,9 +163,12 @@ class Survey:
                         self._walk(root, depth, None, busy=True)
                     break
                 except errors.ObjectMissing:
-                    # Its holder may just be about to notice that.
+                    # Its holder may just be about to notice that, or has
+                    # died before it could.
                     if found.roots == roots:
-                        raise
+                        if found.checked:
+                            raise
+                        break
                     roots = found.roots
         return stale
 

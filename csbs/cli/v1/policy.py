@@ -69,6 +69,34 @@ def _add_policy(parser: argparse.ArgumentParser, help_text: str) -> None:
 
 def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> None:
     """Add what policies have; a new one needs to know when it runs."""
+    _add_schedule_options(parser, new=new)
+    _add_retention_options(parser, new=new)
+    enable = parser.add_mutually_exclusive_group()
+    enable.add_argument(
+        '--enable',
+        action='store_true',
+        default=None,
+        dest='enabled',
+        help='Let the policy run by itself while it is bound to a vault',
+    )
+    enable.add_argument(
+        '--disable',
+        action='store_false',
+        dest='enabled',
+        help='Let it run by hand only' + (' (default)' if new else ''),
+    )
+    common.add_pause_options(parser)
+    parser.add_argument(
+        '--max-parallel',
+        metavar='<count>',
+        type=common.positive,
+        help='How many of its servers to back up at the same time',
+    )
+
+
+def _add_schedule_options(
+    parser: argparse.ArgumentParser, *, new: bool
+) -> None:
     parser.add_argument(
         '--at',
         metavar='<hh:mm>',
@@ -103,6 +131,11 @@ def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> None:
         help='Time zone of the times, such as Europe/Berlin'
         + (' (default: UTC)' if new else ''),
     )
+
+
+def _add_retention_options(
+    parser: argparse.ArgumentParser, *, new: bool
+) -> None:
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument(
         '--keep-days',
@@ -120,27 +153,6 @@ def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> None:
         '--keep-forever',
         action='store_true',
         help='Keep all backups' + (' (default)' if new else ''),
-    )
-    enable = parser.add_mutually_exclusive_group()
-    enable.add_argument(
-        '--enable',
-        action='store_true',
-        default=None,
-        dest='enabled',
-        help='Let the policy run by itself while it is bound to a vault',
-    )
-    enable.add_argument(
-        '--disable',
-        action='store_false',
-        dest='enabled',
-        help='Let it run by hand only' + (' (default)' if new else ''),
-    )
-    common.add_pause_options(parser)
-    parser.add_argument(
-        '--max-parallel',
-        metavar='<count>',
-        type=common.positive,
-        help='How many of its servers to back up at the same time',
     )
 
 

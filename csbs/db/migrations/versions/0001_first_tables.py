@@ -28,6 +28,14 @@ def _moment() -> sa.types.TypeEngine[datetime.datetime]:
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_workers()
+    _make_tasks()
+    _make_vaults()
+    _make_backups()
+    _make_items()
+
+
+def _make_workers() -> None:
     op.create_table(
         'resources',
         sa.Column('id', sa.String(length=36), nullable=False),
@@ -54,6 +62,9 @@ def upgrade() -> None:
         sa.Column('seen_at', _moment(), nullable=False),
         sa.PrimaryKeyConstraint('id'),
     )
+
+
+def _make_tasks() -> None:
     op.create_table(
         'tasks',
         sa.Column('id', sa.String(length=36), nullable=False),
@@ -88,6 +99,9 @@ def upgrade() -> None:
     )
     op.create_index('ix_tasks_queue', 'tasks', ['status', 'created_at'])
     op.create_index('ix_tasks_vault', 'tasks', ['vault_id', 'status'])
+
+
+def _make_vaults() -> None:
     op.create_table(
         'vaults',
         sa.Column('id', sa.String(length=36), nullable=False),
@@ -110,6 +124,9 @@ def upgrade() -> None:
     op.create_index(
         'ix_vaults_project', 'vaults', ['project_id', 'created_at', 'id']
     )
+
+
+def _make_backups() -> None:
     op.create_table(
         'backups',
         sa.Column('id', sa.String(length=36), nullable=False),
@@ -149,6 +166,9 @@ def upgrade() -> None:
         'ix_backups_server', 'backups', ['server_id', 'created_at']
     )
     op.create_index('ix_backups_vault', 'backups', ['vault_id', 'created_at'])
+
+
+def _make_items() -> None:
     op.create_table(
         'items',
         sa.Column('id', sa.String(length=36), nullable=False),
