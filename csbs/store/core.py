@@ -104,7 +104,7 @@ class Core:
 
 
 class ZeroCheck:
-    """Tells chunks of zeros from others, with no memory of its own each."""
+    """Tells chunks of zeros from others."""
 
     def __init__(self, chunk_size: int) -> None:
         self._zeros = bytearray(chunk_size)

@@ -55,7 +55,7 @@ class Lease:
     :ivar seen_at: the writer's last sign of life
     :ivar roots: (top node, depth) of the maps that are needed
     :ivar packs: references of packs that are needed beside these
-    :ivar checked: whether the holder found the roots to be current after it
+    :ivar confirmed: whether the holder found the roots to be current after it
         had written them; until then it relies on none of them
     """
 
@@ -63,7 +63,7 @@ class Lease:
     seen_at: datetime.datetime
     roots: Sequence[Root]
     packs: Set[bytes]
-    checked: bool
+    confirmed: bool
 
     def live(self, now: datetime.datetime, ttl: datetime.timedelta) -> bool:
         """Tell whether the writer may still be at work."""
@@ -94,7 +94,7 @@ def read(core: store_core.Core, name: str) -> Lease:
             seen_at=datetime.datetime.fromisoformat(document['seen_at']),
             roots=roots,
             packs={bytes.fromhex(each) for each in document['packs']},
-            checked=bool(document['checked']),
+            confirmed=bool(document['confirmed']),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.Damaged(name, 'its fields are not right') from error
@@ -136,7 +136,7 @@ class Holder:
         self._packs: set[bytes] = set()
         self._token = secrets.token_hex(16)
         self._roots = roots
-        self._checked = False
+        self._confirmed = False
         self._lock = threading.Lock()
         self._interval = core.options.lease_ttl.total_seconds() / 8
         self._write()
@@ -146,13 +146,13 @@ class Holder:
         self._roots = roots
         self._write()
 
-    def settle(self) -> None:
+    def confirm(self) -> None:
         """Say that the roots are current; they were read after the lease was.
 
         Whoever dies before that leaves roots that may be gone already, and
         nobody has to mind.
         """
-        self._checked = True
+        self._confirmed = True
         if self._roots:
             self._write()
 
@@ -218,7 +218,7 @@ class Holder:
                     for entry, levels in self._roots
                 ],
                 'packs': sorted(each.hex() for each in self._packs),
-                'checked': self._checked,
+                'confirmed': self._confirmed,
             },
         )
 
@@ -252,7 +252,7 @@ class Pin(Holder):
                 ids = [each.backup_id for each in self.manifests]
                 again = store_manifest.read_all(core, ids)
                 if again == self.manifests:
-                    self.settle()
+                    self.confirm()
                     return
                 self.manifests = again
                 self.set_roots(roots_of(again))

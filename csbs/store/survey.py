@@ -166,7 +166,7 @@ class Survey:
                     # Its holder may just be about to notice that, or has
                     # died before it could.
                     if found.roots == roots:
-                        if found.checked:
+                        if found.confirmed:
                             raise
                         break
                     roots = found.roots

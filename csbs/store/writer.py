@@ -86,7 +86,7 @@ class BackupWriter:
             # could protect its packs.
             self._parent = again
             self._lease.set_roots(self._roots())
-        self._lease.settle()
+        self._lease.confirm()
         damaged = damage.read(core)
         self._packs = store_known.PackCatalogue(core, damaged)
         self._known = store_known.Known(core.options.known_chunks)
